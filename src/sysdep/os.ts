@@ -1,0 +1,176 @@
+/**
+ * The PORT: all that the portable half of krtd needs of an operating system. Two implementations exist,
+ * sysdep/linux (the real kernel) and sysdep/model (an in-memory kernel); one compliance suite holds both.
+ * One Os object serves one network namespace. Types only.
+ *
+ * Hot path: scanRoutes hands out ONE reused KernelRoute per message; a RouteBatch is struct-of-arrays.
+ * Addresses are four signed 32-bit words in network order (IPv4 uses word 0 only, the rest are 0), signed
+ * because V8 keeps those unboxed.
+ */
+
+import type { Family } from "../lib/ip.ts";
+import type { AttrsDraft } from "../nest/attrs-draft.ts";
+
+/** One route of the kernel, as one dump message shows it. Valid only during the sink call: copy what you keep. */
+export interface KernelRoute {
+  readonly family: Family;
+  readonly w0: number;
+  readonly w1: number;
+  readonly w2: number;
+  readonly w3: number;
+  /** Prefix length, 0–32 or 0–128. */
+  readonly length: number;
+  /** Full table id (RTA_TABLE wins over rtm_table). */
+  readonly table: number;
+  /** rtm_protocol, 0–255. */
+  readonly protocol: number;
+  /** rtm_type (RTN_UNICAST 1, RTN_BLACKHOLE 6, …). */
+  readonly type: number;
+  readonly scope: number;
+  readonly tos: number;
+  /** RTA_PRIORITY as unsigned 32 bit; 0 when absent. */
+  readonly metric: number;
+  /** rtm_flags (RTM_F_CLONED 0x200, RTNH_F_DEAD 1, RTNH_F_LINKDOWN 16, …). */
+  readonly rtmFlags: number;
+  /** Everything else, finished (canonical), in a draft that the next message overwrites. */
+  readonly attrs: AttrsDraft;
+}
+
+export interface RouteSink {
+  route(route: KernelRoute): void;
+}
+
+/** How a dump ended. Only `complete: true` may prune. */
+export interface ScanOutcome {
+  readonly complete: boolean;
+  /** Why it is not complete, in words, or null. */
+  readonly reason: string | null;
+  /** Messages parsed. */
+  readonly messages: number;
+}
+
+export interface RouteQuery {
+  readonly family: Family;
+  /** Full table id. The implementation filters in the kernel when it can and always again by itself. */
+  readonly table: number;
+}
+
+/** One link, from RTM_NEWLINK. */
+export interface LinkInfo {
+  readonly ifindex: number;
+  /** Any bytes but "/" and NUL, decoded as latin1 so that nothing is lost: escape for display. */
+  readonly name: string;
+  /** IFF_* bits. */
+  readonly flags: number;
+  readonly mtu: number;
+  /** "aa:bb:…", or null when the link has none. */
+  readonly mac: string | null;
+  /** IFLA_INFO_KIND ("veth", "bridge", …), or null for hardware. */
+  readonly kind: string | null;
+  /** Index of the master device, or null. */
+  readonly master: number | null;
+  /** IF_OPER_* (0 unknown … 6 up). */
+  readonly operstate: number;
+  /** Carrier, or null when the kernel did not say. */
+  readonly carrier: boolean | null;
+}
+
+/** One address, from RTM_NEWADDR. */
+export interface AddressInfo {
+  readonly ifindex: number;
+  readonly family: Family;
+  /** The local address (IFA_LOCAL, else IFA_ADDRESS), four signed words. */
+  readonly w0: number;
+  readonly w1: number;
+  readonly w2: number;
+  readonly w3: number;
+  readonly length: number;
+  /** IFA_ADDRESS of a peer link when it differs from the local address, else null. */
+  readonly peer: readonly [number, number, number, number] | null;
+  /** rt_scope (0 global, 253 link, 254 host). */
+  readonly scope: number;
+  /** IFA_FLAGS, 32 bits (IFA_F_TENTATIVE 0x40, IFA_F_DADFAILED 0x08, IFA_F_DEPRECATED 0x20, IFA_F_SECONDARY 1). */
+  readonly flags: number;
+}
+
+export interface InterfaceSink {
+  link(link: LinkInfo): void;
+  address(address: AddressInfo): void;
+}
+
+/** What a monitor reports. Every event is a hint that something changed; a scan tells the truth. */
+export interface MonitorSink extends InterfaceSink {
+  linkGone(ifindex: number): void;
+  addressGone(address: AddressInfo): void;
+  /** A route changed: own echoes (by port id) are already left out. `gone`: RTM_DELROUTE. */
+  route(route: KernelRoute, gone: boolean): void;
+  /** Notifications were lost (ENOBUFS, truncation, bad frame): anything may have changed. */
+  lost(reason: string): void;
+}
+
+export interface Monitor {
+  close(): Promise<void>;
+}
+
+export const ROUTE_ADD = 1;
+export const ROUTE_REPLACE = 2;
+export const ROUTE_DELETE = 3;
+
+/**
+ * Up to `capacity` route changes, applied in order. Index i of every column belongs to change i.
+ *
+ *   op[i]       ROUTE_ADD (CREATE|EXCL) | ROUTE_REPLACE (CREATE|REPLACE) | ROUTE_DELETE
+ *   key[4i..]   prefix words        length[i]  prefix length
+ *   metric[i]   exact metric        attrs[i]   AttrsId: what to install, or for a delete what stands there
+ *   errno[i]    result: 0 = acknowledged, > 0 = errno, UNKNOWN_OUTCOME = no answer came
+ */
+export interface RouteBatch {
+  readonly capacity: number;
+  readonly family: Family;
+  readonly table: number;
+  readonly protocol: number;
+  count: number;
+  readonly op: Uint8Array;
+  readonly key: Int32Array;
+  readonly length: Uint8Array;
+  readonly metric: Uint32Array;
+  readonly attrs: Int32Array;
+  readonly errno: Int32Array;
+  /** Extended-ACK text of failed changes, by index; absent when the kernel gave none. */
+  readonly errorText: Map<number, string>;
+}
+
+/** The acknowledgement was lost (ENOBUFS, time-out): the change may or may not have happened. Verify by a dump. */
+export const UNKNOWN_OUTCOME = -1;
+
+/** Counters since the Os was opened; they only grow. */
+export interface NetlinkCounters {
+  readonly overruns: number;
+  readonly truncated: number;
+  /** Datagrams whose sender was not the kernel. */
+  readonly forged: number;
+  /** Messages refused by a decoder. */
+  readonly malformed: number;
+  /** Route changes sent (add, replace, delete), whatever their outcome. */
+  readonly routeWrites: number;
+}
+
+export interface Os {
+  readonly transport: "socket" | "node-netlink" | "model";
+  readonly counters: NetlinkCounters;
+  /** Opens the sockets. Throws KrtdError when the OS refuses. */
+  open(): Promise<void>;
+  close(): Promise<void>;
+  /** Whether this process may change routes here (CAP_NET_ADMIN), asked of the kernel without changing anything. */
+  mayWrite(): Promise<boolean>;
+  /** Links first, then addresses of both families. Never rejects for what the kernel says: see the outcome. */
+  scanInterfaces(sink: InterfaceSink): Promise<ScanOutcome>;
+  scanRoutes(query: RouteQuery, sink: RouteSink): Promise<ScanOutcome>;
+  /**
+   * Applies the batch and fills `errno` and `errorText`. The caller may hand in the next batch while one is
+   * under way: they are applied in order, and the batch must not be touched until its promise resolves.
+   */
+  writeRoutes(batch: RouteBatch): Promise<void>;
+  /** Starts notifications, or null when the transport has none (correctness then rests on scans). */
+  monitor(sink: MonitorSink): Promise<Monitor | null>;
+}
