@@ -15,13 +15,13 @@ export const NONE = 0;
 export type RouteType = "unicast" | "blackhole" | "unreachable" | "prohibit" | "throw";
 
 /** linux/rtnetlink.h: RTN_* */
-export const ROUTE_TYPE_NUMBERS = {
+export const ROUTE_TYPE_NUMBERS: Readonly<Record<RouteType, number>> = {
   unicast: 1,
   blackhole: 6,
   unreachable: 7,
   prohibit: 8,
   throw: 9,
-} as const satisfies Record<RouteType, number>;
+};
 
 /** The name of an RTN_* number krtd handles, or null. */
 export function routeTypeName(type: number): RouteType | null {

@@ -10,6 +10,9 @@
 
 import type { Family } from "../lib/ip.ts";
 import type { AttrsDraft } from "../nest/attrs-draft.ts";
+import type { AddressInfo, LinkInfo } from "../nest/iface.ts";
+
+export type { AddressInfo, LinkInfo } from "../nest/iface.ts";
 
 /** One route of the kernel, as one dump message shows it. Valid only during the sink call: copy what you keep. */
 export interface KernelRoute {
@@ -53,44 +56,6 @@ export interface RouteQuery {
   readonly family: Family;
   /** Full table id. The implementation filters in the kernel when it can and always again by itself. */
   readonly table: number;
-}
-
-/** One link, from RTM_NEWLINK. */
-export interface LinkInfo {
-  readonly ifindex: number;
-  /** Any bytes but "/" and NUL, decoded as latin1 so that nothing is lost: escape for display. */
-  readonly name: string;
-  /** IFF_* bits. */
-  readonly flags: number;
-  readonly mtu: number;
-  /** "aa:bb:…", or null when the link has none. */
-  readonly mac: string | null;
-  /** IFLA_INFO_KIND ("veth", "bridge", …), or null for hardware. */
-  readonly kind: string | null;
-  /** Index of the master device, or null. */
-  readonly master: number | null;
-  /** IF_OPER_* (0 unknown … 6 up). */
-  readonly operstate: number;
-  /** Carrier, or null when the kernel did not say. */
-  readonly carrier: boolean | null;
-}
-
-/** One address, from RTM_NEWADDR. */
-export interface AddressInfo {
-  readonly ifindex: number;
-  readonly family: Family;
-  /** The local address (IFA_LOCAL, else IFA_ADDRESS), four signed words. */
-  readonly w0: number;
-  readonly w1: number;
-  readonly w2: number;
-  readonly w3: number;
-  readonly length: number;
-  /** IFA_ADDRESS of a peer link when it differs from the local address, else null. */
-  readonly peer: readonly [number, number, number, number] | null;
-  /** rt_scope (0 global, 253 link, 254 host). */
-  readonly scope: number;
-  /** IFA_FLAGS, 32 bits (IFA_F_TENTATIVE 0x40, IFA_F_DADFAILED 0x08, IFA_F_DEPRECATED 0x20, IFA_F_SECONDARY 1). */
-  readonly flags: number;
 }
 
 export interface InterfaceSink {
