@@ -269,7 +269,7 @@ export const IFLA_INFO_DATA = 2;
 export const IFLA_INFO_SLAVE_KIND = 4;
 
 /** For IFLA_EXT_MASK: leaves the statistics, most of a link message, out of a dump. */
-export const RTEXT_FILTER_SKIP_STATS = 1 << 3;
+export const RTEXT_FILTER_SKIP_STATS = 8;
 
 export const IFF_UP = 0x1;
 export const IFF_BROADCAST = 0x2;
