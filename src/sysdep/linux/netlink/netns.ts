@@ -1,0 +1,56 @@
+/**
+ * Opening things in another network namespace: setns(2) moves the calling thread there, and a socket stays in
+ * the namespace it was opened in. So the thread goes, opens, and comes back, all in one synchronous stretch:
+ * nothing else of the process ever runs in the other namespace.
+ */
+
+import { KrtdError } from "../../../lib/errors.ts";
+import { CLONE_NEWNET } from "./constants.ts";
+import { errnoText } from "./errors.ts";
+import { close, open, setns } from "./libc.ts";
+
+/** asm-generic/fcntl.h: O_RDONLY | O_CLOEXEC. */
+const OPEN_FLAGS = 0o2000000;
+const HOME = "/proc/thread-self/ns/net";
+
+/** A name as of `ip netns` becomes its path; a path stays. */
+export function netnsPath(nameOrPath: string): string {
+  return nameOrPath.includes("/") ? nameOrPath : `/run/netns/${nameOrPath}`;
+}
+
+/**
+ * Runs `fn` with the calling thread inside the namespace. Only its synchronous part runs there: what an async
+ * `fn` does after its first await runs outside. Throws KrtdError "netns-unavailable" when it cannot be entered.
+ */
+export function insideNetns<T>(nameOrPath: string, fn: () => T): T {
+  const path = netnsPath(nameOrPath);
+  const home = open(HOME, OPEN_FLAGS);
+  if (home < 0) throw unavailable(HOME, -home);
+  try {
+    const there = open(path, OPEN_FLAGS);
+    if (there < 0) throw unavailable(path, -there);
+    const entered = setns(there, CLONE_NEWNET);
+    close(there);
+    if (entered < 0) throw unavailable(path, -entered);
+    try {
+      return fn();
+    } finally {
+      const back = setns(home, CLONE_NEWNET);
+      if (back < 0) strand(-back);
+    }
+  } finally {
+    close(home);
+  }
+}
+
+function unavailable(path: string, errno: number): KrtdError {
+  return new KrtdError("netns-unavailable", `Cannot enter network namespace ${path}: ${errnoText(errno)}`, {
+    hint: "`ip netns list` shows the named namespaces; entering one needs CAP_SYS_ADMIN.",
+  });
+}
+
+/** A thread left in a foreign namespace would write to the wrong tables: nothing may go on. */
+function strand(errno: number): never {
+  process.stderr.write(`Cannot return to the own network namespace: ${errnoText(errno)}\n`);
+  process.abort();
+}
