@@ -88,6 +88,11 @@ export class AttrsDraft {
     words[ATTRS_NEXTHOPS] = count + 1;
   }
 
+  /** Drops the nexthops added so far: those of a blackhole mean nothing, whatever device the kernel names. */
+  clearNexthops(): void {
+    this.words[ATTRS_NEXTHOPS] = 0;
+  }
+
   setScope(scope: number): void {
     this.words[ATTRS_SCOPE] = scope;
   }
