@@ -20,3 +20,8 @@ export class KrtdError extends Error {
     this.hint = options.hint ?? null;
   }
 }
+
+/** The message of anything that was thrown. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

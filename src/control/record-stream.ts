@@ -1,0 +1,123 @@
+/**
+ * Sends a list of any length with bounded memory: records are gathered into chunks of 64 KiB, and the producer
+ * asks ready() between slices, which waits until the client has read what was written. A client that reads
+ * nothing for `stallMs` is dropped, so a forgotten `curl | less` cannot hold daemon state for ever.
+ *
+ * A list is an array of JSON or, if asked for, NDJSON. What goes wrong after the first byte cannot change the
+ * status any more: it is told in the trailer Krtd-Error, and an array is left unclosed so that nobody takes
+ * half an answer for a whole one.
+ */
+
+import type { ServerResponse } from "node:http";
+import type { Clock } from "../lib/clock.ts";
+import { KrtdError } from "../lib/errors.ts";
+
+export const NDJSON_TYPE = "application/x-ndjson";
+export const JSON_TYPE = "application/json; charset=utf-8";
+/** Name of the trailer, whose value is the JSON of an error body. */
+export const ERROR_TRAILER = "Krtd-Error";
+
+const CHUNK_CHARS = 64 * 1024;
+
+export interface RecordStreamOptions {
+  readonly ndjson: boolean;
+  readonly clock: Clock;
+  /** How long a client may read nothing. */
+  readonly stallMs: number;
+}
+
+export class RecordStream {
+  /** Records pushed so far. */
+  count = 0;
+  private readonly response: ServerResponse;
+  private readonly options: RecordStreamOptions;
+  private pending = "";
+  private flowing = true;
+
+  constructor(response: ServerResponse, options: RecordStreamOptions) {
+    this.response = response;
+    this.options = options;
+  }
+
+  /** True when the client is behind: call ready() before more. */
+  get full(): boolean {
+    return !this.flowing;
+  }
+
+  /** Bytes that were written and not yet taken by the client. */
+  get backlog(): number {
+    return this.pending.length + this.response.writableLength;
+  }
+
+  /** Adds one record: JSON text without line ends, in ASCII. */
+  push(record: string): void {
+    if (this.options.ndjson) this.pending += `${record}\n`;
+    else this.pending += this.count === 0 ? `[${record}` : `,\n${record}`;
+    this.count++;
+    if (this.pending.length >= CHUNK_CHARS) this.flush();
+  }
+
+  /** Resolves when the client has read enough for more. Throws KrtdError "client-gone" when it left or stalls. */
+  async ready(): Promise<void> {
+    if (this.response.destroyed) throw gone("it closed the connection");
+    if (!this.flowing) await this.drained();
+  }
+
+  end(): void {
+    if (!this.options.ndjson) this.pending += this.count === 0 ? "[]\n" : "]\n";
+    this.flush();
+    this.response.end();
+  }
+
+  /** Ends an answer that cannot be completed. `error` is the JSON of an error body. */
+  fail(error: string): void {
+    this.flush();
+    this.response.addTrailers({ [ERROR_TRAILER]: error.trim() });
+    this.response.end();
+  }
+
+  private flush(): void {
+    const { response } = this;
+    if (!response.headersSent) {
+      response.writeHead(200, {
+        "Content-Type": this.options.ndjson ? NDJSON_TYPE : JSON_TYPE,
+        Trailer: ERROR_TRAILER,
+      });
+    }
+    if (this.pending === "" || response.destroyed) return;
+    this.flowing = response.write(this.pending, "latin1");
+    this.pending = "";
+  }
+
+  private drained(): Promise<void> {
+    const { response } = this;
+    const { clock, stallMs } = this.options;
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        cancel();
+        response.off("drain", onDrain);
+        response.off("close", onClose);
+      };
+      const onDrain = (): void => {
+        settle();
+        this.flowing = true;
+        resolve();
+      };
+      const onClose = (): void => {
+        settle();
+        reject(gone("it closed the connection"));
+      };
+      const cancel = clock.after(stallMs, () => {
+        settle();
+        response.destroy();
+        reject(gone(`it read nothing for ${stallMs / 1000} s`));
+      });
+      response.on("drain", onDrain);
+      response.on("close", onClose);
+    });
+  }
+}
+
+function gone(why: string): KrtdError {
+  return new KrtdError("client-gone", `Cannot finish the answer to a client: ${why}`);
+}

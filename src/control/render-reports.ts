@@ -1,0 +1,168 @@
+/** The JSON of everything there are few of: protocols, interfaces, tables, static routes (interfaces.md §2). */
+
+import { formatIp } from "../lib/ip.ts";
+import type { ChangeCounters, Channel } from "../nest/channel.ts";
+import type { AddressInfo, Interface, Interfaces } from "../nest/iface.ts";
+import type { KernelReport, ProtocolEntry, StaticRouteView } from "../nest/protocol.ts";
+import { NONE } from "../nest/route.ts";
+import type {
+  AddressJson,
+  ChangeCountersJson,
+  InterfaceJson,
+  KernelProtocolJson,
+  ProtocolJson,
+  TableJson,
+} from "./json.ts";
+import { kernelTableName, scopeName } from "./kernel-names.ts";
+import { jsonText, prefixText, renderAttrs } from "./render-attrs.ts";
+import type { TableContext } from "./table-context.ts";
+
+export function protocolJson(entry: ProtocolEntry): ProtocolJson {
+  const { protocol, state, since } = entry;
+  const { name, type, channel, kernel } = protocol;
+  return {
+    name,
+    type,
+    table: channel?.table.name ?? null,
+    state,
+    since: new Date(since).toISOString(),
+    info: protocol.info(),
+    ...(channel === null ? {} : channelJson(channel)),
+    ...(kernel === undefined ? {} : { kernel: kernelProtocolJson(kernel.report()) }),
+  };
+}
+
+function channelJson(channel: Channel): Pick<ProtocolJson, "routes" | "changes"> {
+  const { stats } = channel;
+  return {
+    routes: { imported: stats.imported, exported: stats.exported, preferred: stats.preferred },
+    changes: {
+      "import-updates": countersJson(stats.importUpdates),
+      "import-withdraws": countersJson(stats.importWithdraws),
+      "export-updates": countersJson(stats.exportUpdates),
+      "export-withdraws": countersJson(stats.exportWithdraws),
+    },
+  };
+}
+
+function countersJson(counters: ChangeCounters): ChangeCountersJson {
+  const { received, rejected, filtered, ignored, accepted } = counters;
+  return { received, rejected, filtered, ignored, accepted };
+}
+
+function kernelProtocolJson(report: KernelReport): KernelProtocolJson {
+  const { scan, writes } = report;
+  return {
+    table: report.table,
+    scan: {
+      state: scan.state,
+      count: scan.count,
+      incomplete: scan.incomplete,
+      "last-at": scan.lastAt === null ? null : new Date(scan.lastAt).toISOString(),
+      "last-duration-ms": scan.lastDurationMs === null ? null : Math.round(scan.lastDurationMs * 10) / 10,
+      "last-problem": scan.lastProblem,
+      routes: scan.routes,
+    },
+    writes: { add: writes.add, replace: writes.replace, delete: writes.delete, errors: writes.errors },
+    queued: report.queued,
+    learned: report.learned,
+    drift: { repaired: report.repaired },
+  };
+}
+
+/** linux/if.h, in the order of iproute2. LOWER_UP and RUNNING are told by link-up. */
+const LINK_FLAGS: readonly (readonly [number, string])[] = [
+  [0x2, "broadcast"],
+  [0x8, "loopback"],
+  [0x10, "pointopoint"],
+  [0x80, "noarp"],
+  [0x100, "promisc"],
+  [0x200, "allmulti"],
+  [0x1000, "multicast"],
+];
+
+/** linux/if_addr.h. */
+const ADDRESS_FLAGS: readonly (readonly [number, string])[] = [
+  [0x01, "secondary"],
+  [0x02, "nodad"],
+  [0x04, "optimistic"],
+  [0x08, "dadfailed"],
+  [0x20, "deprecated"],
+  [0x40, "tentative"],
+  [0x100, "mngtmpaddr"],
+  [0x200, "noprefixroute"],
+];
+/** An address with one of these is not what the kernel would choose as a source: secondary … tentative. */
+const NOT_PREFERRED = 0x01 | 0x08 | 0x20 | 0x40;
+
+function names(flags: number, table: readonly (readonly [number, string])[]): string[] {
+  return table.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
+}
+
+export function interfaceJson(iface: Interface, interfaces: Interfaces): InterfaceJson {
+  return {
+    ifindex: iface.ifindex,
+    name: iface.name,
+    up: iface.up,
+    "admin-up": iface.adminUp,
+    "link-up": iface.linkUp,
+    loopback: iface.loopback,
+    mtu: iface.mtu,
+    mac: iface.mac,
+    kind: iface.kind,
+    master: iface.master === null ? null : interfaces.deviceName(iface.master),
+    flags: names(iface.flags, LINK_FLAGS),
+    addresses: iface.addresses.map(addressJson),
+  };
+}
+
+function addressJson(a: AddressInfo): AddressJson {
+  return {
+    address: `${formatIp(a.family, a.w0, a.w1, a.w2, a.w3)}/${a.length}`,
+    peer: a.peer === null ? null : formatIp(a.family, ...a.peer),
+    scope: scopeName(a.scope),
+    flags: names(a.flags, ADDRESS_FLAGS),
+    preferred: (a.flags & NOT_PREFERRED) === 0,
+  };
+}
+
+export function tableJson(table: TableContext): TableJson {
+  const { rtable, kernel } = table;
+  return {
+    name: rtable.name,
+    family: rtable.family === 4 ? "ipv4" : "ipv6",
+    routes: rtable.routeCount,
+    nets: rtable.netCount,
+    kernel:
+      kernel === null
+        ? null
+        : {
+            protocol: kernel.name,
+            table: kernel.facet.kernelTable,
+            name: kernelTableName(kernel.facet.kernelTable),
+          },
+  };
+}
+
+/** One configured static route of `protocol`, whose channel leads to `table`. */
+export function staticRouteText(
+  protocol: string,
+  source: number,
+  table: TableContext,
+  route: StaticRouteView,
+  deviceName: (device: number) => string,
+): string {
+  const { rtable } = table;
+  const { family, w0, w1, w2, w3, length } = route.prefix;
+  const attrs = renderAttrs(family, route.attrs, deviceName);
+  const node = rtable.fib.find(w0, w1, w2, w3, length);
+  const own = node === NONE ? NONE : rtable.routeOf(node, source);
+  const best = own !== NONE && rtable.best(node) === own;
+  return (
+    `{"protocol":${jsonText(protocol)},"table":${jsonText(rtable.name)}` +
+    `,"dst":${prefixText(family, w0, w1, w2, w3, length)},${attrs.head}` +
+    `${route.metric === null ? "" : `,"metric":${route.metric}`}${attrs.tail}` +
+    `,"preference":${route.preference},"in-table":${own !== NONE},"best":${best}` +
+    `,"kernel":${own === NONE ? "null" : table.kernelOf(node, own, best)}}`
+  );
+}
