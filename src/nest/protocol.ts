@@ -127,6 +127,8 @@ export interface KernelFacet {
   readonly kernelTable: number;
   /** The first complete scan was pruned and all it asked for was written. */
   readonly inSync: boolean;
+  /** Resolves when `inSync` was true for the first time. Pending for ever when that never happens. */
+  readonly firstSync: Promise<void>;
   report(): KernelReport;
   /** How the best route of the node stands with the kernel. */
   status(node: NodeId): KernelRouteStatus;

@@ -1,0 +1,134 @@
+/**
+ * The device protocol: keeps the table of interfaces true. It reads all links and addresses periodically, on
+ * demand, and takes single changes from the monitor in between. Every other protocol leans on it, so it starts
+ * first and stops last.
+ */
+
+import { Alarm } from "../../lib/alarm.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import type { Interfaces } from "../../nest/iface.ts";
+import type { Protocol } from "../../nest/protocol.ts";
+import type { AddressInfo, LinkInfo, Os } from "../../sysdep/os.ts";
+import type { DeviceConfig } from "./config.ts";
+
+/** How soon an incomplete interface scan is tried again. */
+const RETRY_MS = 500;
+/** How soon the addresses of an interface that a single event announced are read. */
+const NEW_LINK_MS = 20;
+/** How soon a full scan that events overtook is repeated. */
+const SETTLE_MS = 200;
+
+export interface DeviceOptions {
+  readonly config: DeviceConfig;
+  readonly interfaces: Interfaces;
+  readonly os: Os;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class DeviceProtocol implements Protocol {
+  readonly name = "device";
+  readonly type = "device" as const;
+  readonly channel = null;
+  private readonly options: DeviceOptions;
+  private lastCompleteAt = Number.NEGATIVE_INFINITY;
+  private problem: string | null = null;
+  private running: Promise<boolean> | null = null;
+  private readonly alarm: Alarm;
+  private events = 0;
+  private stopped = true;
+
+  constructor(options: DeviceOptions) {
+    this.options = options;
+    this.alarm = new Alarm(options.clock, () => void this.scan());
+  }
+
+  async start(): Promise<void> {
+    this.stopped = false;
+    await this.scan();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.alarm.cancel();
+    await this.running;
+  }
+
+  info(): string {
+    return this.problem ?? "";
+  }
+
+  /** Reads everything unless that was done completely less than `maxAgeMs` ago. */
+  refresh(maxAgeMs: number): Promise<boolean> {
+    if (this.options.clock.now() - this.lastCompleteAt <= maxAgeMs) return Promise.resolve(true);
+    return this.scan();
+  }
+
+  scan(): Promise<boolean> {
+    this.running ??= this.scanOnce().finally(() => {
+      this.running = null;
+    });
+    return this.running;
+  }
+
+  /** A link appeared or changed. */
+  linkChanged(link: LinkInfo): void {
+    this.events++;
+    const { interfaces } = this.options;
+    const known = interfaces.byIndex(link.ifindex) !== undefined;
+    interfaces.link(link);
+    if (!known) this.scanIn(NEW_LINK_MS);
+  }
+
+  linkGone(ifindex: number): void {
+    this.events++;
+    this.options.interfaces.linkGone(ifindex);
+  }
+
+  addressChanged(address: AddressInfo): void {
+    this.events++;
+    const { interfaces } = this.options;
+    if (interfaces.byIndex(address.ifindex) === undefined) this.scanIn(NEW_LINK_MS);
+    else interfaces.address(address);
+  }
+
+  addressGone(address: AddressInfo): void {
+    this.events++;
+    this.options.interfaces.addressGone(address);
+  }
+
+  private async scanOnce(): Promise<boolean> {
+    const { os, interfaces, clock, log, config } = this.options;
+    const links: LinkInfo[] = [];
+    const addresses: AddressInfo[] = [];
+    const eventsBefore = this.events;
+    this.alarm.cancel();
+    const outcome = await os.scanInterfaces({
+      link: (link) => links.push(link),
+      address: (address) => addresses.push(address),
+    });
+    // Applied in one go: no event of the monitor may fall between the beginning and the end of a full update.
+    interfaces.beginFull();
+    for (const link of links) interfaces.link(link);
+    for (const address of addresses) interfaces.address(address);
+    if (outcome.complete) {
+      interfaces.endFull();
+      this.lastCompleteAt = clock.now();
+      this.problem = null;
+    } else {
+      interfaces.abandonFull();
+      this.problem = `interface scan incomplete: ${outcome.reason}`;
+      log.warn("interface scan incomplete", { reason: outcome.reason });
+    }
+    if (!outcome.complete) this.scanIn(RETRY_MS);
+    // An event that came while the dump ran may be newer than what the dump showed.
+    if (this.events !== eventsBefore) this.scanIn(SETTLE_MS);
+    if (config.scanTimeMs > 0) this.scanIn(config.scanTimeMs);
+    return outcome.complete;
+  }
+
+  private scanIn(delayMs: number): void {
+    if (!this.stopped) this.alarm.within(delayMs);
+  }
+}

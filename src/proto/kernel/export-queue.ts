@@ -1,0 +1,334 @@
+/**
+ * HOT PATH. What has to be written to the kernel, in order, and what came of it. Nodes wait in a ring of ids,
+ * each at most once, however often it changes; what is sent is decided when a batch is filled, from the node as
+ * it then is. Two batches take turns, so one is filled while the kernel works on the other.
+ *
+ *   change of a node            QUEUED ──fill──► INFLIGHT ──settle──► SENT | SYNCED, or a failure
+ *   change while INFLIGHT       QUEUED is set again, and settle() puts the node back into the ring
+ *
+ * Same key: one REPLACE. Another metric: ADD the new, and only when that worked DELETE the old (as a stale
+ * route), so there is never a hole. IPv6 swaps by DELETE + ADD when device routes are involved, as REPLACE
+ * there works within the class of gateway routes only. REPLACE overwrites the first route of the key, whoever
+ * owns it: behind a foreign one it is never sent.
+ */
+
+import type { Clock } from "../../lib/clock.ts";
+import { ENODEV, errnoName, errnoText } from "../../lib/errno.ts";
+import type { AttrsId, NodeId } from "../../nest/route.ts";
+import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED, SENT } from "../../nest/sync-flags.ts";
+import { type Os, ROUTE_ADD, ROUTE_DELETE, ROUTE_REPLACE, UNKNOWN_OUTCOME } from "../../sysdep/os.ts";
+import { NodeRing } from "./node-ring.ts";
+import { retryClass, WaitingRoutes } from "./retry.ts";
+import { StaleRoutes } from "./stale-routes.ts";
+import type { SyncState } from "./sync-state.ts";
+import { hasOnlyGateways, hasPrefsrc, missingDevice, WriteBatch } from "./write-batch.ts";
+
+/** Changes per batch: the kernel is busy with them for some milliseconds. */
+const BATCH = 1024;
+const LOAD_BACKOFF_MS = 100;
+const LOAD_BACKOFF_LIMIT_MS = 10_000;
+
+export interface ExportEvents {
+  /** The fate of a write is unknown, or a rival showed up: the kernel must be looked at again soon. */
+  verify(reason: string): void;
+  /** Writes are refused for want of privilege; nothing will ever work. */
+  fatal(message: string): void;
+  /** A write was refused. Called per route: for the log, rate-limited there. */
+  refused(node: NodeId, errno: number, message: string): void;
+}
+
+export interface WriteCounters {
+  add: number;
+  replace: number;
+  delete: number;
+  readonly errors: Map<string, number>;
+}
+
+export class ExportQueue {
+  readonly counters: WriteCounters = { add: 0, replace: 0, delete: 0, errors: new Map() };
+  /** Routes of ours without a node, to be deleted by their exact key after all that is in the ring. */
+  readonly stale: StaleRoutes;
+  readonly waiting: WaitingRoutes;
+  /** Successful deletions so far: they can make an IPv6 dump that runs meanwhile omit other routes. */
+  deletions = 0;
+  /** Wall clock, ms, of the next try of writes the kernel had no room for, or null. */
+  loadRetryAt: number | null = null;
+  private readonly state: SyncState;
+  private readonly os: Os;
+  private readonly events: ExportEvents;
+  private readonly clock: Clock;
+  private readonly deviceName: (device: number) => string;
+  private readonly writable: boolean;
+  private readonly ring = new NodeRing();
+  private readonly free: WriteBatch[];
+  private readonly probes = new Set<NodeId>();
+  private overloaded: NodeId[] = [];
+  private loadBackoffMs = LOAD_BACKOFF_MS;
+  private running: Promise<void> | null = null;
+
+  /** `writable` false: nothing is ever sent (observe mode). */
+  constructor(options: {
+    readonly state: SyncState;
+    readonly os: Os;
+    readonly kernelTable: number;
+    readonly protocolId: number;
+    readonly writable: boolean;
+    readonly deviceName: (device: number) => string;
+    readonly events: ExportEvents;
+    readonly clock: Clock;
+  }) {
+    this.state = options.state;
+    this.os = options.os;
+    this.events = options.events;
+    this.clock = options.clock;
+    this.deviceName = options.deviceName;
+    this.writable = options.writable;
+    this.stale = new StaleRoutes(options.state.attrs);
+    this.waiting = new WaitingRoutes(options.state.attrs);
+    const { family } = options.state.table;
+    this.free = [1, 2].map(() => new WriteBatch(BATCH, family, options.kernelTable, options.protocolId));
+  }
+
+  get size(): number {
+    return this.ring.size + this.stale.size + this.overloaded.length;
+  }
+
+  /** Everything queued was sent and answered (what waits for load to pass does not count). */
+  get idle(): boolean {
+    return this.running === null && this.ring.size === 0 && this.stale.size === 0;
+  }
+
+  /** Queues a node whose wanted or sent state changed. */
+  push(node: NodeId): void {
+    const { flags } = this.state.table.fib;
+    const before = flags[node]!;
+    if (!this.writable || (before & QUEUED) !== 0) return;
+    flags[node] = before | QUEUED | DIRTY;
+    if ((before & INFLIGHT) === 0) this.ring.push(node);
+  }
+
+  /** Tries one route of every waiting group again. */
+  wake(): void {
+    const { state } = this;
+    this.waiting.probe(
+      (node, attrs) => this.isWaiting(node, attrs),
+      (node) => {
+        this.probes.add(node);
+        this.push(node);
+      },
+    );
+    if (state.table.netCount > 0) this.run();
+  }
+
+  /** Sends what is queued, in the background. */
+  run(): void {
+    if (this.writable && this.running === null && (this.ring.size > 0 || this.stale.size > 0)) {
+      this.running = this.pump().finally(() => {
+        this.running = null;
+        this.run();
+      });
+    }
+  }
+
+  /** Resolves when all that is queued was sent and answered. */
+  async drained(): Promise<void> {
+    this.run();
+    while (this.running !== null) await this.running;
+  }
+
+  private async pump(): Promise<void> {
+    const underway: { readonly batch: WriteBatch; readonly answered: Promise<void> }[] = [];
+    for (;;) {
+      while (this.free.length > 0) {
+        const batch = this.free.at(-1)!;
+        this.fill(batch);
+        if (batch.routes.count === 0) break;
+        this.free.pop();
+        underway.push({ batch, answered: this.os.writeRoutes(batch.routes) });
+      }
+      const oldest = underway.shift();
+      if (oldest === undefined) return;
+      await oldest.answered;
+      this.settle(oldest.batch);
+      this.free.push(oldest.batch);
+    }
+  }
+
+  private fill(batch: WriteBatch): void {
+    batch.clear();
+    while (batch.roomForNode && this.ring.size > 0) this.fillNode(batch, this.ring.shift());
+    while (batch.roomForNode && this.ring.size === 0 && this.stale.size > 0) this.fillStale(batch);
+  }
+
+  private fillNode(batch: WriteBatch, node: NodeId): void {
+    const { state } = this;
+    const { flags } = state.table.fib;
+    flags[node]! &= ~QUEUED;
+    const probe = this.probes.delete(node);
+    let installable = true;
+    if ((flags[node]! & INSTALLED) !== 0) {
+      const attrs = state.wantedAttrs(node);
+      const missing = missingDevice(state.attrs, attrs);
+      const blocked = probe || missing !== 0 ? 0 : this.waiting.failureOf(attrs);
+      if (blocked !== 0) {
+        state.recordFailure(node, blocked);
+        this.waiting.add(node, attrs, blocked);
+        return;
+      }
+      if (missing !== 0) {
+        installable = false;
+        const message = `Device "${this.deviceName(missing)}" does not exist`;
+        state.recordFailure(node, state.failures.intern({ errno: ENODEV, message, class: "wait" }));
+      }
+    }
+    if (batch.planNode(state, node, installable) > 0) {
+      flags[node]! |= INFLIGHT;
+      for (let i = batch.routes.count - 1; i >= 0 && batch.node[i] === node; i--) {
+        state.attrs.retain(batch.routes.attrs[i]!);
+      }
+    } else {
+      state.releaseIfIdle(node, QUEUED | INFLIGHT);
+    }
+  }
+
+  private fillStale(batch: WriteBatch): void {
+    const { stale, state } = this;
+    const i = stale.peek();
+    const w0 = stale.word(i, 0);
+    const w1 = stale.word(i, 1);
+    const w2 = stale.word(i, 2);
+    const w3 = stale.word(i, 3);
+    const length = stale.length(i);
+    const node = state.table.fib.find(w0, w1, w2, w3, length);
+    // Somebody may have come to want just this key since it was found stale.
+    const wanted =
+      node !== 0 &&
+      (state.table.fib.flags[node]! & INSTALLED) !== 0 &&
+      state.wantedMetric(node) === stale.metric(i);
+    if (!wanted) {
+      state.attrs.retain(stale.attrs(i));
+      batch.append(0, ROUTE_DELETE, w0, w1, w2, w3, length, stale.metric(i), stale.attrs(i));
+    }
+    stale.drop();
+  }
+
+  private settle(batch: WriteBatch): void {
+    const { routes } = batch;
+    const { state } = this;
+    let reachable = false;
+    for (let i = 0; i < routes.count; i++) {
+      const node = batch.node[i]!;
+      const errno = routes.errno[i]!;
+      const op = routes.op[i]!;
+      this.count(op, errno);
+      if (errno === UNKNOWN_OUTCOME) this.events.verify("acknowledgement lost");
+      if (op === ROUTE_DELETE) this.settleDelete(node, errno, routes.errorText.get(i));
+      else if (errno === 0) reachable = this.settleInstalled(node, op, batch, i) || reachable;
+      else if (errno === UNKNOWN_OUTCOME) state.recordSent(node, routes.metric[i]!, routes.attrs[i]!, false);
+      else this.settleRefused(node, routes.attrs[i]!, errno, routes.errorText.get(i));
+      state.attrs.release(routes.attrs[i]!);
+      if (node !== 0 && (i + 1 === routes.count || batch.node[i + 1] !== node)) this.finish(node);
+    }
+    if (reachable) this.wake();
+  }
+
+  private settleDelete(node: NodeId, errno: number, text: string | undefined): void {
+    if (errno === 0) {
+      this.deletions++;
+      if (node !== 0) this.state.clearSent(node);
+    } else if (errno > 0) {
+      this.refuse(node, errno, text ?? errnoText(errno));
+    }
+  }
+
+  /** Returns true when the new route can make gateways reachable. */
+  private settleInstalled(node: NodeId, op: number, batch: WriteBatch, i: number): boolean {
+    const { state } = this;
+    const { routes } = batch;
+    const { fib } = state.table;
+    const metric = routes.metric[i]!;
+    const attrs = routes.attrs[i]!;
+    if (op === ROUTE_ADD && (fib.flags[node]! & SENT) !== 0) {
+      state.attrs.retain(state.sentAttrs[node]!);
+      this.stale.push(
+        fib.word(node, 0),
+        fib.word(node, 1),
+        fib.word(node, 2),
+        fib.word(node, 3),
+        fib.length(node),
+        state.sentMetric[node]!,
+        state.sentAttrs[node]!,
+      );
+    }
+    state.recordSent(node, metric, attrs, true);
+    state.clearFailure(node);
+    if (this.waiting.failureOf(attrs) !== 0) {
+      for (const waiting of this.waiting.release(attrs)) {
+        if (this.isWaiting(waiting, attrs)) this.push(waiting);
+      }
+    }
+    return this.waiting.groupCount > 0 && !hasOnlyGateways(state.attrs, attrs);
+  }
+
+  private settleRefused(node: NodeId, attrs: AttrsId, errno: number, text: string | undefined): void {
+    const { state } = this;
+    const message = text ?? errnoText(errno);
+    const failureClass = retryClass(errno, hasPrefsrc(state.attrs, attrs));
+    const failure = state.failures.intern({ errno, message, class: failureClass });
+    state.recordFailure(node, failure);
+    if (failureClass === "wait") this.waiting.add(node, attrs, failure);
+    else if (failureClass === "load") this.retryLater(node);
+    // A rival that no scan shows (a type krtd skips) must not make krtd scan for ever.
+    else if (failureClass === "rival" && state.attempts[node]! <= 3) this.events.verify("key is taken");
+    this.refuse(node, errno, message);
+  }
+
+  private refuse(node: NodeId, errno: number, message: string): void {
+    if (retryClass(errno, false) === "fatal") this.events.fatal(message);
+    else if (node !== 0) this.events.refused(node, errno, message);
+  }
+
+  private finish(node: NodeId): void {
+    const { flags } = this.state.table.fib;
+    flags[node] = (flags[node]! & ~(INFLIGHT | DUPLICATE)) | DIRTY;
+    if ((flags[node]! & QUEUED) !== 0) this.ring.push(node);
+    else this.state.releaseIfIdle(node, QUEUED | INFLIGHT);
+  }
+
+  private retryLater(node: NodeId): void {
+    this.overloaded.push(node);
+    if (this.loadRetryAt !== null) return;
+    this.loadRetryAt = this.clock.wall() + this.loadBackoffMs;
+    this.clock.after(this.loadBackoffMs, () => {
+      this.loadRetryAt = null;
+      const nodes = this.overloaded;
+      this.overloaded = [];
+      for (const waiting of nodes) {
+        if (this.failureClass(waiting) === "load") this.push(waiting);
+      }
+      this.run();
+    });
+    this.loadBackoffMs = Math.min(this.loadBackoffMs * 2, LOAD_BACKOFF_LIMIT_MS);
+  }
+
+  private isWaiting(node: NodeId, attrs: AttrsId): boolean {
+    const flags = this.state.table.fib.flags[node]!;
+    if ((flags & (INSTALLED | QUEUED | INFLIGHT)) !== INSTALLED) return false;
+    return this.failureClass(node) === "wait" && this.state.wantedAttrs(node) === attrs;
+  }
+
+  private failureClass(node: NodeId): string | undefined {
+    return this.state.failures.get(this.state.failure[node]!)?.class;
+  }
+
+  private count(op: number, errno: number): void {
+    const { counters } = this;
+    if (errno > 0) {
+      const name = errnoName(errno);
+      counters.errors.set(name, (counters.errors.get(name) ?? 0) + 1);
+    } else if (op === ROUTE_ADD) counters.add++;
+    else if (op === ROUTE_REPLACE) counters.replace++;
+    else counters.delete++;
+    if (errno === 0) this.loadBackoffMs = LOAD_BACKOFF_MS;
+  }
+}

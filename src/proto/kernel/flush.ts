@@ -1,0 +1,59 @@
+/**
+ * Takes everything of ours out of the kernel at a stop. The record of what was sent decides, not the filters of
+ * today; the deletions are acknowledged, and a last scan proves that none is left.
+ */
+
+import type { Clock } from "../../lib/clock.ts";
+import { INSTALLED, SENT } from "../../nest/sync-flags.ts";
+import { walkNodes } from "../../nest/walk.ts";
+import type { Os } from "../../sysdep/os.ts";
+import type { ExportQueue } from "./export-queue.ts";
+import { StaleRoutes } from "./stale-routes.ts";
+import type { SyncState } from "./sync-state.ts";
+import { classify } from "./verdict.ts";
+
+/** The last scan may find what was in flight or what somebody put back; more rounds would be a fight. */
+const ROUNDS = 3;
+
+/** Resolves with the number of routes that could not be removed. */
+export async function flush(options: {
+  readonly state: SyncState;
+  readonly queue: ExportQueue;
+  readonly os: Os;
+  readonly kernelTable: number;
+  readonly protocolId: number;
+  readonly clock: Clock;
+}): Promise<number> {
+  const { state, queue, os, kernelTable, protocolId, clock } = options;
+  const { fib } = state.table;
+  const withdraw = (node: number): void => {
+    fib.flags[node]! &= ~INSTALLED;
+    if ((fib.flags[node]! & SENT) !== 0) queue.push(node);
+  };
+  await walkNodes(fib, withdraw, clock);
+  await queue.drained();
+  let left = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const stale = new StaleRoutes(state.attrs);
+    const outcome = await os.scanRoutes(
+      { family: state.table.family, table: kernelTable },
+      {
+        route(route) {
+          const { protocol, type, tos, table, rtmFlags } = route;
+          if (classify(protocol, type, tos, table, rtmFlags, protocolId) !== "ours") return;
+          const attrs = state.attrs.intern(route.attrs);
+          stale.push(route.w0, route.w1, route.w2, route.w3, route.length, route.metric, attrs);
+        },
+      },
+    );
+    left = stale.size;
+    if (left === 0 && outcome.complete) return 0;
+    if (queue.counters.errors.has("EPERM")) {
+      stale.clear();
+      return left;
+    }
+    stale.moveTo(queue.stale);
+    await queue.drained();
+  }
+  return left;
+}

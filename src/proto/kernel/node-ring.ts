@@ -1,0 +1,36 @@
+/** HOT PATH. A growing ring of node ids, first in, first out. Each id takes four bytes while it waits. */
+
+import type { NodeId } from "../../nest/route.ts";
+
+export class NodeRing {
+  private slots = new Int32Array(1024);
+  private first = 0;
+  private count = 0;
+
+  get size(): number {
+    return this.count;
+  }
+
+  push(node: NodeId): void {
+    if (this.count === this.slots.length) this.grow();
+    this.slots[(this.first + this.count) & (this.slots.length - 1)] = node;
+    this.count++;
+  }
+
+  /** The oldest id, or 0 when empty. */
+  shift(): NodeId {
+    if (this.count === 0) return 0;
+    const node = this.slots[this.first]!;
+    this.first = (this.first + 1) & (this.slots.length - 1);
+    this.count--;
+    return node;
+  }
+
+  private grow(): void {
+    const grown = new Int32Array(this.slots.length * 2);
+    grown.set(this.slots.subarray(this.first));
+    grown.set(this.slots.subarray(0, this.first), this.slots.length - this.first);
+    this.slots = grown;
+    this.first = 0;
+  }
+}

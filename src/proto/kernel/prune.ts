@@ -1,0 +1,106 @@
+/**
+ * Acts on the verdicts of one complete scan, in slices: what is missing is reinstalled, what differs replaced,
+ * what nobody wants deleted, alien routes that vanished withdrawn. Only a complete dump gets here.
+ *
+ * `provesAbsence` is false for an IPv6 dump during which routes changed: such a dump may omit stable routes, so
+ * what it did not show is neither reinstalled nor withdrawn.
+ */
+
+import type { Clock } from "../../lib/clock.ts";
+import { EEXIST } from "../../lib/errno.ts";
+import type { NodeId } from "../../nest/route.ts";
+import {
+  DIRTY,
+  INFLIGHT,
+  INSTALLED,
+  QUEUED,
+  SENT,
+  VERDICT_CREATE,
+  VERDICT_MASK,
+  VERDICT_UPDATE,
+} from "../../nest/sync-flags.ts";
+import { walkNodes } from "../../nest/walk.ts";
+import type { ExportQueue } from "./export-queue.ts";
+import type { AlienRoutes } from "./learn.ts";
+import type { RouteScan } from "./scan.ts";
+import type { SyncState } from "./sync-state.ts";
+
+const SLICE = 1024;
+
+export interface PruneOptions {
+  readonly scan: RouteScan;
+  readonly state: SyncState;
+  readonly queue: ExportQueue;
+  readonly aliens: AlienRoutes | null;
+  readonly provesAbsence: boolean;
+  /** The first prune: changes made while the scan ran were not queued yet. */
+  readonly first: boolean;
+  readonly clock: Clock;
+  readonly stopped: () => boolean;
+  /** Called for each own route the kernel should have had and did not show. */
+  readonly missing: (node: NodeId) => void;
+}
+
+/** Resolves when all is queued (not yet written), with false when `stopped` cut it short. */
+export async function prune(options: PruneOptions): Promise<boolean> {
+  const { scan, state, queue, aliens, clock, stopped } = options;
+  const { fib } = state.table;
+  const whole = await walkNodes(fib, (node) => pruneNode(options, node), clock, { slice: SLICE, stopped });
+  if (!whole) return false;
+  queue.wake();
+  scan.stale.moveTo(queue.stale);
+  queue.run();
+  if (aliens === null || !options.provesAbsence) return true;
+  let count = 0;
+  for (let node = aliens.next(0); node !== 0; node = aliens.next(node)) {
+    aliens.prune(node);
+    if (++count % SLICE !== 0) continue;
+    await clock.yield();
+    if (stopped()) return false;
+  }
+  return true;
+}
+
+function pruneNode(options: PruneOptions, node: NodeId): void {
+  const { state, queue } = options;
+  const flags = state.table.fib.flags[node]!;
+  if ((flags & (INSTALLED | SENT)) === 0) return;
+  if ((flags & DIRTY) !== 0) {
+    if (options.first) queue.push(node);
+    return;
+  }
+  const verdict = flags & VERDICT_MASK;
+  if (verdict === VERDICT_UPDATE) queueUpdate(options, node);
+  else if (verdict === VERDICT_CREATE && options.provesAbsence) queueMissing(options, node, flags);
+}
+
+/** A different route of ours stands at the key: replace it, unless the kernel refused just that for good. */
+function queueUpdate({ state, queue }: PruneOptions, node: NodeId): void {
+  const failure = state.failures.get(state.failure[node]!);
+  if (failure?.class === "wait" || failure?.class === "permanent") return;
+  queue.push(node);
+}
+
+function queueMissing(options: PruneOptions, node: NodeId, flags: number): void {
+  const { state, queue } = options;
+  if ((flags & SENT) !== 0) {
+    state.clearSent(node);
+    if ((flags & INSTALLED) !== 0) options.missing(node);
+  }
+  if ((flags & INSTALLED) === 0) {
+    state.releaseIfIdle(node, QUEUED | INFLIGHT);
+    return;
+  }
+  const rival = state.rivals.get(node);
+  if (rival !== undefined) {
+    const message = `The key belongs to another route: ${rival}`;
+    const failure = state.failures.intern({ errno: EEXIST, message, class: "rival" });
+    if (state.failure[node] !== failure) state.recordFailure(node, failure);
+    return;
+  }
+  const failure = state.failures.get(state.failure[node]!);
+  if (failure?.class === "permanent") return;
+  // Waiting routes are tried one per group, by wake(); only one whose route vanished starts over.
+  if (failure?.class === "wait" && (flags & SENT) === 0) return;
+  queue.push(node);
+}

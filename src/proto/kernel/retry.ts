@@ -1,0 +1,145 @@
+/**
+ * What a failed write means, and who wakes the route again. Every errno belongs to exactly one class:
+ *
+ *   wait       the nexthop or device is not usable now: an interface, address or route event, or the next scan
+ *   rival      somebody else holds our key: the scan that no longer sees the rival
+ *   load       the kernel was busy or out of memory: a timer with backoff
+ *   permanent  the request is wrong: only a changed route
+ *   fatal      no privilege: nothing will ever work
+ *
+ * Waiting routes stand in groups by their attributes, because the kernel's answer depends on those and not on
+ * the prefix: one route of a group is tried, and only when it succeeds do the others follow. A million routes
+ * behind a dead gateway cost one write per scan.
+ */
+
+import {
+  EACCES,
+  EAGAIN,
+  EBUSY,
+  EEXIST,
+  EHOSTUNREACH,
+  EINVAL,
+  ENETDOWN,
+  ENETUNREACH,
+  ENOBUFS,
+  ENODEV,
+  ENOMEM,
+  EPERM,
+} from "../../lib/errno.ts";
+import type { AttrsTable } from "../../nest/attrs.ts";
+import type { AttrsId, NodeId } from "../../nest/route.ts";
+
+export type RetryClass = "wait" | "rival" | "load" | "permanent" | "fatal";
+
+/** The class of a failed add or replace. `hasPrefsrc`: a source address that is not there yet answers EINVAL. */
+export function retryClass(errno: number, hasPrefsrc: boolean): RetryClass {
+  switch (errno) {
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENODEV:
+      return "wait";
+    case EEXIST:
+      return "rival";
+    case ENOMEM:
+    case ENOBUFS:
+    case EBUSY:
+    case EAGAIN:
+      return "load";
+    case EPERM:
+    case EACCES:
+      return "fatal";
+    case EINVAL:
+      return hasPrefsrc ? "wait" : "permanent";
+    default:
+      return "permanent";
+  }
+}
+
+/** One way in which writes fail here; many routes share it. */
+export interface Failure {
+  readonly errno: number;
+  readonly message: string;
+  readonly class: RetryClass;
+}
+
+/** Interns failures, so that a route's failure is a small number. 0 = none. */
+export class Failures {
+  private readonly list: (Failure | null)[] = [null];
+  private readonly ids = new Map<string, number>();
+
+  /** Beyond 65,535 different failures the text is dropped: the column has 16 bits. */
+  intern(failure: Failure): number {
+    const key = `${failure.class} ${failure.errno} ${failure.message}`;
+    const known = this.ids.get(key);
+    if (known !== undefined) return known;
+    if (this.list.length > 0xff00) return this.intern({ ...failure, message: "" });
+    const id = this.list.push(failure) - 1;
+    this.ids.set(key, id);
+    return id;
+  }
+
+  get(id: number): Failure | null {
+    return this.list[id] ?? null;
+  }
+}
+
+interface Group {
+  failure: number;
+  readonly nodes: NodeId[];
+}
+
+/** Routes of class "wait", by attributes. Members are checked by the caller when they are woken. */
+export class WaitingRoutes {
+  private readonly groups = new Map<AttrsId, Group>();
+  private readonly attrs: Pick<AttrsTable, "retain" | "release">;
+
+  /** A group holds a reference to its attributes: a reused id must not meet the group of its former life. */
+  constructor(attrs: Pick<AttrsTable, "retain" | "release">) {
+    this.attrs = attrs;
+  }
+
+  get groupCount(): number {
+    return this.groups.size;
+  }
+
+  /** The failure that routes with these attributes wait for, or 0: it makes no sense to try another now. */
+  failureOf(attrs: AttrsId): number {
+    return this.groups.get(attrs)?.failure ?? 0;
+  }
+
+  add(node: NodeId, attrs: AttrsId, failure: number): void {
+    const group = this.groups.get(attrs);
+    if (group === undefined) {
+      this.attrs.retain(attrs);
+      this.groups.set(attrs, { failure, nodes: [node] });
+      return;
+    }
+    group.failure = failure;
+    group.nodes.push(node);
+  }
+
+  /** Takes the whole group out, as one of it has just been installed or the attributes are gone. */
+  release(attrs: AttrsId): readonly NodeId[] {
+    const nodes = this.groups.get(attrs)?.nodes ?? [];
+    this.drop(attrs);
+    return nodes;
+  }
+
+  /**
+   * Takes one route out of every group for a try. `isWaiting` tells whether a member still waits with these
+   * attributes; groups without any such member vanish.
+   */
+  probe(isWaiting: (node: NodeId, attrs: AttrsId) => boolean, tryNow: (node: NodeId) => void): void {
+    for (const [attrs, group] of [...this.groups]) {
+      let node = group.nodes.pop();
+      while (node !== undefined && !isWaiting(node, attrs)) node = group.nodes.pop();
+      if (node === undefined) this.drop(attrs);
+      else tryNow(node);
+    }
+  }
+
+  private drop(attrs: AttrsId): void {
+    if (this.groups.delete(attrs)) this.attrs.release(attrs);
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * HOT PATH. One reading of the kernel table: every route is judged as it arrives and the verdict kept in the
+ * node's flags, stale ones in a list, alien ones with the learner. Nothing is acted on here: whether the dump
+ * was complete is known only at its end, and prune.ts acts.
+ */
+
+import { formatPrefix } from "../../lib/prefix.ts";
+import { routeTypeName } from "../../nest/route.ts";
+import {
+  DIRTY,
+  DUPLICATE,
+  INFLIGHT,
+  INSTALLED,
+  QUEUED,
+  RIVAL,
+  SENT,
+  SYNCED,
+  VERDICT_CREATE,
+  VERDICT_MASK,
+  VERDICT_SEEN,
+  VERDICT_UPDATE,
+} from "../../nest/sync-flags.ts";
+import type { KernelRoute, RouteSink } from "../../sysdep/os.ts";
+import type { AlienRoutes } from "./learn.ts";
+import { StaleRoutes } from "./stale-routes.ts";
+import type { SyncState } from "./sync-state.ts";
+import { classify, type Verdict, verdict } from "./verdict.ts";
+
+/** rtm_protocol numbers worth a name in a message (linux/rtnetlink.h). */
+const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
+  1: "redirect",
+  2: "kernel",
+  3: "boot",
+  4: "static",
+  9: "ra",
+  11: "zebra",
+  12: "bird",
+  16: "dhcp",
+  18: "keepalived",
+  186: "bgp",
+  188: "ospf",
+};
+
+export interface ScanOptions {
+  readonly state: SyncState;
+  readonly ownProtocol: number;
+  /** Collects alien routes, or null when nothing is learned. */
+  readonly aliens: AlienRoutes | null;
+  /** Learn routes of protocol kernel too. */
+  readonly learnKernel: boolean;
+}
+
+export class RouteScan implements RouteSink {
+  /** Routes of ours to delete, by exact key. */
+  readonly stale: StaleRoutes;
+  /** Routes of ours that were different from what we had sent: somebody changed them. */
+  changed = 0;
+  private readonly options: ScanOptions;
+  private readonly rivals = new Map<number, string>();
+
+  /** Starts a scan: forgets the verdicts of the last one, and which nodes changed before this moment. */
+  constructor(options: ScanOptions) {
+    this.options = options;
+    this.stale = new StaleRoutes(options.state.attrs);
+    options.state.rivals = this.rivals;
+    const { flags } = options.state.table.fib;
+    for (let node = 0; node < flags.length; node++) {
+      const before = flags[node]!;
+      if (before === 0) continue;
+      const after = before & ~(VERDICT_MASK | RIVAL | DUPLICATE | DIRTY);
+      // A write that is under way may or may not show up in the dump.
+      flags[node] = (before & (QUEUED | INFLIGHT)) === 0 ? after : after | DIRTY;
+    }
+    options.aliens?.beginScan();
+  }
+
+  route(route: KernelRoute): void {
+    const { state, ownProtocol } = this.options;
+    const routeClass = classify(
+      route.protocol,
+      route.type,
+      route.tos,
+      route.table,
+      route.rtmFlags,
+      ownProtocol,
+    );
+    if (routeClass === "ours") {
+      this.judge(route);
+      return;
+    }
+    if (route.tos === 0 && state.table.fib.size > 0) this.noteRival(route);
+    const { aliens, learnKernel } = this.options;
+    if (aliens === null) return;
+    if (routeClass === "alien" || (learnKernel && routeClass === "kernel")) aliens.seen(route);
+  }
+
+  private judge(route: KernelRoute): void {
+    const { state } = this.options;
+    const { fib } = state.table;
+    const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
+    const flags = node === 0 ? 0 : fib.flags[node]!;
+    switch (judgeOwn(state, node, flags, route)) {
+      case "seen":
+        this.adopt(node, route);
+        return;
+      case "update":
+        if ((fib.flags[node]! & SYNCED) !== 0) this.changed++;
+        this.recordShown(node, route);
+        fib.flags[node]! |= VERDICT_UPDATE;
+        return;
+      case "duplicate":
+        this.recordShown(node, route);
+        fib.flags[node] = (fib.flags[node]! & ~VERDICT_MASK) | VERDICT_UPDATE | DUPLICATE;
+        return;
+      case "delete":
+        this.stale.push(
+          route.w0,
+          route.w1,
+          route.w2,
+          route.w3,
+          route.length,
+          route.metric,
+          state.attrs.intern(route.attrs),
+        );
+        return;
+      default:
+        return;
+    }
+  }
+
+  private adopt(node: number, route: KernelRoute): void {
+    const { state } = this.options;
+    const { flags } = state.table.fib;
+    const before = flags[node]!;
+    flags[node] = before | VERDICT_SEEN;
+    const wanted = state.wantedAttrs(node);
+    if ((before & (SENT | SYNCED)) !== (SENT | SYNCED) || state.sentAttrs[node] !== wanted) {
+      state.recordSent(node, route.metric, wanted, true);
+    }
+    state.clearFailure(node);
+  }
+
+  private recordShown(node: number, route: KernelRoute): void {
+    const { state } = this.options;
+    const shown = state.attrs.intern(route.attrs);
+    state.recordSent(node, route.metric, shown, false);
+    state.attrs.release(shown);
+  }
+
+  /** Remembers a foreign route at a key we want: an ADD would fail, and a REPLACE hit it if it comes first. */
+  private noteRival(route: KernelRoute): void {
+    const { state } = this.options;
+    const { fib } = state.table;
+    const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
+    if (node === 0 || (fib.flags[node]! & INSTALLED) === 0) return;
+    if (state.wantedMetric(node) !== route.metric) return;
+    if (!this.rivals.has(node)) this.rivals.set(node, describeRival(route));
+    if ((fib.flags[node]! & VERDICT_MASK) === VERDICT_CREATE) fib.flags[node]! |= RIVAL;
+  }
+}
+
+/**
+ * The verdict on one route of ours. `node` 0 and `flags` 0 when its prefix has none. Shared by the scan and by
+ * `show kernel`, which passes only the flags that do not belong to a running scan.
+ */
+export function judgeOwn(state: SyncState, node: number, flags: number, route: KernelRoute): Verdict {
+  if ((flags & INSTALLED) === 0) return verdict("ours", flags, false, false);
+  const sameKey = state.wantedMetric(node) === route.metric;
+  const equal = sameKey && state.attrs.matches(state.wantedAttrs(node), route.attrs);
+  return verdict("ours", flags, sameKey, equal);
+}
+
+function describeRival(route: KernelRoute): string {
+  const prefix = formatPrefix(route.family, route.w0, route.w1, route.w2, route.w3, route.length);
+  const type = routeTypeName(route.type) ?? `type ${route.type}`;
+  const protocol = PROTOCOL_NAMES[route.protocol] ?? String(route.protocol);
+  return `${type} ${prefix} proto ${protocol} metric ${route.metric} in table ${route.table}`;
+}

@@ -1,0 +1,98 @@
+/** How a kernel protocol's knowledge reads from outside: the state of one net, and one route of the kernel. */
+
+import type { Channel } from "../../nest/channel.ts";
+import type { KernelRouteStatus, KernelRouteView, KernelState } from "../../nest/protocol.ts";
+import { NONE, type NodeId } from "../../nest/route.ts";
+import { INFLIGHT, INSTALLED, QUEUED, SYNCED } from "../../nest/sync-flags.ts";
+import type { KernelRoute } from "../../sysdep/os.ts";
+import type { ExportQueue } from "./export-queue.ts";
+import type { Failure } from "./retry.ts";
+import { judgeOwn } from "./scan.ts";
+import type { SyncState } from "./sync-state.ts";
+import { classify } from "./verdict.ts";
+
+const OBSERVING = "observe mode: krtd writes nothing";
+
+export function routeStatus(options: {
+  readonly state: SyncState;
+  readonly channel: Channel;
+  readonly queue: ExportQueue;
+  readonly initialized: boolean;
+  readonly observe: boolean;
+  readonly node: NodeId;
+}): KernelRouteStatus {
+  const { state, queue, node } = options;
+  const failure = state.failures.get(state.failure[node]!);
+  const kernelState = stateOf(options, failure);
+  const pendingReason = options.observe && kernelState === "pending" ? OBSERVING : null;
+  return {
+    state: kernelState,
+    metric: state.wantedMetric(node),
+    errno: failure?.errno ?? null,
+    message: failure?.message ?? pendingReason,
+    attempts: state.attempts[node]!,
+    nextRetryAt: failure?.class === "load" ? queue.loadRetryAt : null,
+    rival: state.rivals.get(node) ?? null,
+  };
+}
+
+function stateOf(
+  options: {
+    readonly state: SyncState;
+    readonly channel: Channel;
+    readonly initialized: boolean;
+    readonly node: NodeId;
+  },
+  failure: Failure | null,
+): KernelState {
+  const { state, channel, node } = options;
+  const { table } = state;
+  const best = table.best(node);
+  if (best === NONE) return "none";
+  const flags = table.fib.flags[node]!;
+  if ((flags & INSTALLED) === 0) return table.sourceOf(best) === channel.source ? "learned" : "filtered";
+  if (failure !== null) {
+    if (failure.class === "load") return "pending";
+    return failure.class === "wait" ? "waiting" : "failed";
+  }
+  return options.initialized && (flags & SYNCED) !== 0 ? "synced" : "pending";
+}
+
+/** A route of the kernel as it is, with what a scan would make of it at this moment. */
+export function viewKernelRoute(
+  state: SyncState,
+  route: KernelRoute,
+  ownProtocol: number,
+  learn: boolean | "all",
+): KernelRouteView {
+  const { family, w0, w1, w2, w3, length, table, protocol, type, scope, tos, metric, rtmFlags } = route;
+  const routeClass = classify(protocol, type, tos, table, rtmFlags, ownProtocol);
+  return {
+    prefix: { family, w0, w1, w2, w3, length },
+    table,
+    protocol,
+    type,
+    scope,
+    tos,
+    metric,
+    attrs: state.attrs.describeDraft(route.attrs),
+    class: routeClass,
+    verdict: verdictText(state, route, routeClass, learn),
+  };
+}
+
+function verdictText(
+  state: SyncState,
+  route: KernelRoute,
+  routeClass: KernelRouteView["class"],
+  learn: boolean | "all",
+): string {
+  if (routeClass === "ours") {
+    const node = state.table.fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
+    const flags = node === 0 ? 0 : state.table.fib.flags[node]!;
+    if ((flags & (QUEUED | INFLIGHT)) !== 0) return "changed during scan";
+    return judgeOwn(state, node, flags & INSTALLED, route);
+  }
+  if (routeClass === "alien") return learn === false ? "ignore" : "learn";
+  return routeClass === "kernel" && learn === "all" ? "learn" : "ignore";
+}

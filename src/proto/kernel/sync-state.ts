@@ -1,0 +1,115 @@
+/**
+ * HOT PATH. What a kernel protocol knows of each node of its table beyond the flags: the record of what was
+ * sent, and why the last write failed. Columns run along the FIB's node ids.
+ *
+ *   fib.flags   INSTALLED we want it · SENT it may stand in the kernel · SYNCED it surely does, as sent ·
+ *               QUEUED it waits for the writer · INFLIGHT the kernel has not answered yet ·
+ *               RIVAL a foreign route precedes ours at our key · DUPLICATE there is a second one of ours
+ *   sentMetric  metric of what was sent                 (valid with SENT)
+ *   sentAttrs   attributes of what was sent, 1 reference (valid with SENT)
+ *   failure     id in `failures`, 0 none
+ *   attempts    failed writes in a row, stops at 255
+ *
+ * Flush and key changes go by this record, never by what the configuration says now.
+ */
+
+import type { AttrsTable } from "../../nest/attrs.ts";
+import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
+import type { Rtable } from "../../nest/rtable.ts";
+import { INSTALLED, SENT, SYNC_ERROR, SYNCED } from "../../nest/sync-flags.ts";
+import { Failures } from "./retry.ts";
+
+export class SyncState {
+  readonly table: Rtable;
+  readonly attrs: AttrsTable;
+  readonly failures: Failures = new Failures();
+  sentMetric: Uint32Array;
+  sentAttrs: Int32Array;
+  failure: Uint16Array;
+  attempts: Uint8Array;
+  /** Foreign routes at a key we want, in words; from the last scan. */
+  rivals: Map<NodeId, string> = new Map();
+  private readonly defaultMetric: number;
+
+  constructor(table: Rtable, defaultMetric: number) {
+    this.table = table;
+    this.attrs = table.attrs;
+    this.defaultMetric = defaultMetric;
+    const { capacity } = table.fib;
+    this.sentMetric = new Uint32Array(capacity);
+    this.sentAttrs = new Int32Array(capacity);
+    this.failure = new Uint16Array(capacity);
+    this.attempts = new Uint8Array(capacity);
+    table.fib.onGrow((grown) => {
+      this.sentMetric = widen(this.sentMetric, new Uint32Array(grown));
+      this.sentAttrs = widen(this.sentAttrs, new Int32Array(grown));
+      this.failure = widen(this.failure, new Uint16Array(grown));
+      this.attempts = widen(this.attempts, new Uint8Array(grown));
+    });
+  }
+
+  /** Attributes the node's best route wants in the kernel, 0 when it has no route. */
+  wantedAttrs(node: NodeId): AttrsId {
+    const best = this.table.best(node);
+    return best === NONE ? NONE : this.table.attrsOf(best);
+  }
+
+  /** Metric the node's best route wants in the kernel. */
+  wantedMetric(node: NodeId): number {
+    const best = this.table.best(node);
+    return (best === NONE ? 0 : this.table.metricOf(best)) || this.defaultMetric;
+  }
+
+  /** Notes that `attrs` stand in the kernel at `metric`, or may. Takes its own reference. */
+  recordSent(node: NodeId, metric: number, attrs: AttrsId, synced: boolean): void {
+    const { flags } = this.table.fib;
+    const before = flags[node]!;
+    if ((before & SENT) === 0) {
+      this.attrs.retain(attrs);
+      this.sentAttrs[node] = attrs;
+    } else if (this.sentAttrs[node] !== attrs) {
+      this.attrs.retain(attrs);
+      this.attrs.release(this.sentAttrs[node]!);
+      this.sentAttrs[node] = attrs;
+    }
+    this.sentMetric[node] = metric;
+    flags[node] = synced ? before | SENT | SYNCED : (before | SENT) & ~SYNCED;
+  }
+
+  /** Notes that nothing of ours stands in the kernel for this node. */
+  clearSent(node: NodeId): void {
+    const { flags } = this.table.fib;
+    if ((flags[node]! & SENT) === 0) return;
+    flags[node]! &= ~(SENT | SYNCED);
+    this.attrs.release(this.sentAttrs[node]!);
+    this.sentAttrs[node] = NONE;
+  }
+
+  recordFailure(node: NodeId, failure: number): void {
+    this.failure[node] = failure;
+    if (this.attempts[node]! < 255) this.attempts[node]!++;
+    this.table.fib.flags[node]! |= SYNC_ERROR;
+  }
+
+  clearFailure(node: NodeId): void {
+    if (this.failure[node] === 0) return;
+    this.failure[node] = 0;
+    this.attempts[node] = 0;
+    this.table.fib.flags[node]! &= ~SYNC_ERROR;
+  }
+
+  /** Forgets a node nobody wants and the kernel does not have; the FIB may then reuse its id. */
+  releaseIfIdle(node: NodeId, keepMask: number): void {
+    const { flags } = this.table.fib;
+    if ((flags[node]! & (INSTALLED | SENT | keepMask)) !== 0) return;
+    this.clearFailure(node);
+    this.rivals.delete(node);
+    flags[node] = 0;
+    this.table.releaseNode(node);
+  }
+}
+
+function widen<T extends Uint32Array | Int32Array | Uint16Array | Uint8Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}

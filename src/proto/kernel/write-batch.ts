@@ -1,0 +1,172 @@
+/**
+ * HOT PATH. One batch of route changes on its way to the OS, with the node each change belongs to. Deciding
+ * which changes a node needs (planNode) stands here too, beside the arrays it fills.
+ */
+
+import type { Family } from "../../lib/ip.ts";
+import type { AttrsTable } from "../../nest/attrs.ts";
+import {
+  ATTRS_HEADER_WORDS,
+  ATTRS_NEXTHOPS,
+  ATTRS_PREFSRC,
+  ATTRS_TYPE,
+  NEXTHOP_DEVICE,
+  NEXTHOP_FAMILY,
+  NEXTHOP_WORDS,
+} from "../../nest/attrs-draft.ts";
+import type { AttrsId, NodeId } from "../../nest/route.ts";
+import { DUPLICATE, INSTALLED, RIVAL, SENT, SYNCED } from "../../nest/sync-flags.ts";
+import { ROUTE_ADD, ROUTE_DELETE, ROUTE_REPLACE, type RouteBatch } from "../../sysdep/os.ts";
+import type { SyncState } from "./sync-state.ts";
+
+/** The most changes one node needs at once: DELETE both of ours, ADD. */
+export const MOST_PER_NODE = 3;
+
+const RTN_UNICAST = 1;
+
+export class WriteBatch {
+  readonly routes: RouteBatch;
+  /** Node of change i, 0 for a stale route. */
+  readonly node: Int32Array;
+
+  constructor(capacity: number, family: Family, table: number, protocol: number) {
+    this.node = new Int32Array(capacity);
+    this.routes = {
+      capacity,
+      family,
+      table,
+      protocol,
+      count: 0,
+      op: new Uint8Array(capacity),
+      key: new Int32Array(4 * capacity),
+      length: new Uint8Array(capacity),
+      metric: new Uint32Array(capacity),
+      attrs: new Int32Array(capacity),
+      errno: new Int32Array(capacity),
+      errorText: new Map(),
+    };
+  }
+
+  get roomForNode(): boolean {
+    return this.routes.count + MOST_PER_NODE <= this.routes.capacity;
+  }
+
+  clear(): void {
+    this.routes.count = 0;
+    this.routes.errorText.clear();
+  }
+
+  append(
+    node: NodeId,
+    op: number,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    metric: number,
+    attrs: AttrsId,
+  ): void {
+    const { routes } = this;
+    const i = routes.count++;
+    this.node[i] = node;
+    routes.op[i] = op;
+    routes.key[4 * i] = w0;
+    routes.key[4 * i + 1] = w1;
+    routes.key[4 * i + 2] = w2;
+    routes.key[4 * i + 3] = w3;
+    routes.length[i] = length;
+    routes.metric[i] = metric;
+    routes.attrs[i] = attrs;
+    routes.errno[i] = 0;
+  }
+
+  private appendNode(state: SyncState, node: NodeId, op: number, metric: number, attrs: AttrsId): void {
+    const { fib } = state.table;
+    this.append(
+      node,
+      op,
+      fib.word(node, 0),
+      fib.word(node, 1),
+      fib.word(node, 2),
+      fib.word(node, 3),
+      fib.length(node),
+      metric,
+      attrs,
+    );
+  }
+
+  /**
+   * Appends the changes that bring the kernel from what was sent to what is wanted; `installable` is false when
+   * the wanted route has a device that does not exist, which counts as no route. Returns how many it appended.
+   */
+  planNode(state: SyncState, node: NodeId, installable: boolean): number {
+    const before = this.routes.count;
+    const flags = state.table.fib.flags[node]!;
+    const sent = (flags & SENT) !== 0;
+    if ((flags & INSTALLED) === 0 || !installable) {
+      if (sent) this.deleteSent(state, node, flags);
+      return this.routes.count - before;
+    }
+    const attrs = state.wantedAttrs(node);
+    const metric = state.wantedMetric(node);
+    if (!sent || state.sentMetric[node] !== metric) {
+      this.appendNode(state, node, ROUTE_ADD, metric, attrs);
+    } else if ((flags & SYNCED) !== 0 && state.sentAttrs[node] === attrs) {
+      return 0;
+    } else if ((flags & RIVAL) !== 0 || !swappable(state, state.sentAttrs[node]!, attrs)) {
+      this.deleteSent(state, node, flags);
+      this.appendNode(state, node, ROUTE_ADD, metric, attrs);
+    } else {
+      // With two of ours at the key, the first goes and REPLACE overwrites the one that is left.
+      if ((flags & DUPLICATE) !== 0) this.appendSent(state, node);
+      this.appendNode(state, node, ROUTE_REPLACE, metric, attrs);
+    }
+    return this.routes.count - before;
+  }
+
+  private deleteSent(state: SyncState, node: NodeId, flags: number): void {
+    this.appendSent(state, node);
+    if ((flags & DUPLICATE) !== 0) this.appendSent(state, node);
+  }
+
+  private appendSent(state: SyncState, node: NodeId): void {
+    this.appendNode(state, node, ROUTE_DELETE, state.sentMetric[node]!, state.sentAttrs[node]!);
+  }
+}
+
+/** Whether one REPLACE turns `from` into `to`: always in IPv4, in IPv6 only between gateway routes. */
+function swappable(state: SyncState, from: AttrsId, to: AttrsId): boolean {
+  if (state.table.family === 4) return true;
+  return hasOnlyGateways(state.attrs, from) && hasOnlyGateways(state.attrs, to);
+}
+
+/** True for a unicast route all of whose nexthops have a gateway. */
+export function hasOnlyGateways(attrs: AttrsTable, id: AttrsId): boolean {
+  const { words } = attrs;
+  const at = attrs.offset(id);
+  if (words[at + ATTRS_TYPE] !== RTN_UNICAST) return false;
+  const count = words[at + ATTRS_NEXTHOPS]!;
+  for (let k = 0; k < count; k++) {
+    if (words[at + ATTRS_HEADER_WORDS + k * NEXTHOP_WORDS + NEXTHOP_FAMILY] === 0) return false;
+  }
+  return count > 0;
+}
+
+/** The first device of the attributes that does not exist (a negative id), or 0 when all do. */
+export function missingDevice(attrs: AttrsTable, id: AttrsId): number {
+  const { words } = attrs;
+  const at = attrs.offset(id);
+  const count = words[at + ATTRS_NEXTHOPS]!;
+  for (let k = 0; k < count; k++) {
+    const device = words[at + ATTRS_HEADER_WORDS + k * NEXTHOP_WORDS + NEXTHOP_DEVICE]!;
+    if (device < 0) return device;
+  }
+  return 0;
+}
+
+export function hasPrefsrc(attrs: AttrsTable, id: AttrsId): boolean {
+  const { words } = attrs;
+  const at = attrs.offset(id) + ATTRS_PREFSRC;
+  return (words[at]! | words[at + 1]! | words[at + 2]! | words[at + 3]!) !== 0;
+}
