@@ -6,7 +6,7 @@
 
 import { type IpAddress, parseIp } from "../lib/ip.ts";
 import { isPrefix, type Prefix, parsePrefix } from "../lib/prefix.ts";
-import type { KernelState } from "../nest/protocol.ts";
+import type { KernelRouteClass, KernelState } from "../nest/protocol.ts";
 import type { RouteType } from "../nest/route.ts";
 import { ApiError } from "./api-error.ts";
 
@@ -28,6 +28,8 @@ export const KERNEL_STATES: readonly KernelState[] = [
   "learned",
   "none",
 ];
+
+export const KERNEL_CLASSES: readonly KernelRouteClass[] = ["ours", "redirect", "kernel", "alien", "skipped"];
 
 export class Query {
   private readonly values = new Map<string, string>();
@@ -86,6 +88,12 @@ export class Query {
   prefix(key: string): Prefix | null {
     const value = this.text(key);
     return value === null ? null : this.onePrefix(value);
+  }
+
+  /** Throws when more than one of the parameters is given. */
+  atMostOne(...keys: readonly string[]): void {
+    const given = keys.filter((key) => this.values.has(key));
+    if (given.length > 1) throw bad(`Query parameters ${given.join(" and ")} exclude each other`);
   }
 
   private onePrefix(text: string): Prefix {

@@ -39,6 +39,11 @@ export class RecordStream {
     this.options = options;
   }
 
+  /** True when the status is on its way and can only be followed by a trailer. */
+  get started(): boolean {
+    return this.response.headersSent;
+  }
+
   /** True when the client is behind: call ready() before more. */
   get full(): boolean {
     return !this.flowing;

@@ -162,7 +162,7 @@ function routeFilter(query: RouteQuery, table: TableContext): RoutePredicate {
     const id = rtable.attrsOf(route);
     const stamp = rtable.attrs.stamp(id);
     const known = judged.get(id);
-    if (known?.stamp === stamp) return known.selected;
+    if (known !== undefined && known.stamp === stamp) return known.selected;
     if (judged.size >= JUDGED_ATTRS) judged.clear();
     const selected = attrsFilter(rtable.attrs.describe(id));
     judged.set(id, { stamp, selected });

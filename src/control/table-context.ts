@@ -103,7 +103,7 @@ export class TableContext {
     const { attrs, family } = this.rtable;
     const stamp = attrs.stamp(id);
     const cached = this.cache.get(id);
-    if (cached?.stamp === stamp) return cached;
+    if (cached !== undefined && cached.stamp === stamp) return cached;
     if (this.cache.size >= CACHED_ATTRS) this.cache.clear();
     const text = renderAttrs(family, attrs.describe(id), (device) => this.interfaces.deviceName(device));
     const made = { ...text, stamp };

@@ -1,0 +1,187 @@
+/** The answers that list routes: of the tables, of the kernel, of the configuration. All of them stream. */
+
+import type { KernelFacet, ProtocolEntry } from "../nest/protocol.ts";
+import { ApiError, errorBody } from "./api-error.ts";
+import type { ControlBackend } from "./backend.ts";
+import type { Call } from "./call.ts";
+import type { CountJson } from "./json.ts";
+import { kernelTableId } from "./kernel-names.ts";
+import { dumpKernel } from "./kernel-query.ts";
+import { findProtocol } from "./protocol-match.ts";
+import { KERNEL_CLASSES, KERNEL_STATES, Query, ROUTE_TYPE_NAMES } from "./query.ts";
+import type { RecordStream } from "./record-stream.ts";
+import { staticRouteText } from "./render-reports.ts";
+import { lookupFinds, type RouteVisitor, walkRoutes } from "./route-query.ts";
+import { type TableContext, tableContexts } from "./table-context.ts";
+
+const SLICE_ROUTES = 1024;
+
+export async function routes(call: Call): Promise<void> {
+  const keys = ["prefix", "for", "in", "table", "protocol", "state", "type", "dev", "via", "count", "all"];
+  const query = new Query(call.parameters, keys);
+  query.atMostOne("prefix", "for", "in");
+  const protocol = query.text("protocol");
+  if (protocol !== null) findProtocol(call.backend, protocol);
+  const selection = {
+    tables: selectTables(call.backend, query.text("table")),
+    prefixes: query.prefixes("prefix"),
+    for: query.address("for"),
+    in: query.prefix("in"),
+    protocol,
+    state: query.oneOf("state", KERNEL_STATES),
+    type: query.oneOf("type", ROUTE_TYPE_NAMES),
+    dev: query.text("dev"),
+    via: query.address("via"),
+    all: query.flag("all"),
+    deviceName: (device: number) => call.backend.interfaces.deviceName(device),
+  };
+  if (!lookupFinds(selection)) throw noSuchNet(query, selection.tables);
+  if (query.flag("count")) {
+    const counter = new Counter();
+    await walkRoutes(selection, counter, call.clock);
+    call.json(200, { count: counter.count } satisfies CountJson);
+    return;
+  }
+  const stream = call.stream();
+  await walkRoutes(selection, streamVisitor(stream), call.clock);
+  stream.end();
+}
+
+function noSuchNet(query: Query, among: readonly TableContext[]): ApiError {
+  const address = query.text("for");
+  const what = address === null ? `net ${query.text("prefix")}` : `route for ${address}`;
+  const where = among.length === 1 ? `table ${among[0]!.rtable.name}` : "any table";
+  return new ApiError(404, "no-such-net", `There is no ${what} in ${where}`);
+}
+
+/** Counts instead of sending. */
+class Counter implements RouteVisitor {
+  count = 0;
+  readonly full = false;
+
+  route(): void {
+    this.count++;
+  }
+
+  async ready(): Promise<void> {}
+}
+
+function streamVisitor(stream: RecordStream): RouteVisitor {
+  return {
+    route: (table, node, route, best) => stream.push(table.route(node, route, best)),
+    get full() {
+      return stream.full;
+    },
+    ready: () => stream.ready(),
+  };
+}
+
+export async function kernel(call: Call): Promise<void> {
+  const keys = ["prefix", "for", "in", "table", "protocol", "class", "type", "dev", "via", "count"];
+  const query = new Query(call.parameters, keys);
+  query.atMostOne("prefix", "for", "in");
+  const selection = {
+    facets: selectFacets(call.backend, query.text("table")),
+    prefixes: query.prefixes("prefix"),
+    for: query.address("for"),
+    in: query.prefix("in"),
+    protocol: query.text("protocol"),
+    class: query.oneOf("class", KERNEL_CLASSES),
+    type: query.oneOf("type", ROUTE_TYPE_NAMES),
+    dev: query.text("dev"),
+    via: query.address("via"),
+    deviceName: (device: number) => call.backend.interfaces.deviceName(device),
+  };
+  const counting = query.flag("count");
+  const counter = {
+    count: 0,
+    full: false,
+    backlog: 0,
+    push: () => void counter.count++,
+    ready: async () => {},
+  };
+  const stream = counting ? null : call.stream();
+  const problems = await dumpKernel(selection, stream ?? counter);
+  if (problems.length > 0) {
+    const message = `Cannot read the kernel's routes completely: ${problems.join("; ")}`;
+    const hint = "The table changes while it is read; try again.";
+    if (stream === null || !stream.started) throw new ApiError(503, "incomplete-dump", message, hint);
+    stream.fail(errorBody("incomplete-dump", message, hint));
+  } else if (stream === null) {
+    call.json(200, { count: counter.count } satisfies CountJson);
+  } else {
+    stream.end();
+  }
+}
+
+/** By configured name ("master4"), by number, or by what iproute2 calls it; null: every attached table. */
+function selectFacets(backend: ControlBackend, text: string | null): readonly KernelFacet[] {
+  const attached = tableContexts(backend).flatMap(({ rtable, kernel }) =>
+    kernel === null ? [] : [{ rtable, facet: kernel.facet }],
+  );
+  const id = text === null ? null : kernelTableId(text);
+  const found = attached.filter(
+    ({ rtable, facet }) => text === null || facet.kernelTable === id || rtable.name === text,
+  );
+  if (text !== null && found.length === 0) {
+    const ids = [...new Set(attached.map(({ facet }) => facet.kernelTable))].join(", ");
+    throw new ApiError(
+      404,
+      "no-such-table",
+      `No kernel protocol is attached to kernel table "${text}"`,
+      ids === "" ? "There is no kernel protocol at all." : `Attached are kernel tables ${ids}.`,
+    );
+  }
+  return found.map(({ facet }) => facet);
+}
+
+export async function statics(call: Call): Promise<void> {
+  const query = new Query(call.parameters, ["name", "count"]);
+  const name = query.text("name");
+  const counting = query.flag("count");
+  const entries = (name === null ? call.backend.protocols() : [findProtocol(call.backend, name)]).filter(
+    ({ protocol }) => protocol.static !== undefined,
+  );
+  if (name !== null && entries.length === 0) {
+    throw new ApiError(404, "not-static", `Protocol "${name}" is not a static protocol`);
+  }
+  if (counting) {
+    const count = entries.reduce((sum, { protocol }) => sum + (protocol.static?.count ?? 0), 0);
+    call.json(200, { count } satisfies CountJson);
+    return;
+  }
+  const contexts = tableContexts(call.backend);
+  const stream = call.stream();
+  for (const entry of entries) await streamStatics(call, entry, contexts, stream);
+  stream.end();
+}
+
+async function streamStatics(
+  call: Call,
+  { protocol }: ProtocolEntry,
+  contexts: readonly TableContext[],
+  stream: RecordStream,
+): Promise<void> {
+  const { name, channel, static: facet } = protocol;
+  const table = contexts.find(({ rtable }) => rtable === channel?.table);
+  if (facet === undefined || channel === null || table === undefined) return;
+  const deviceName = (device: number): string => call.backend.interfaces.deviceName(device);
+  for (let i = 0; i < facet.count; i++) {
+    stream.push(staticRouteText(name, channel.source, table, facet.route(i), deviceName));
+    if (stream.full || i % SLICE_ROUTES === SLICE_ROUTES - 1) {
+      await stream.ready();
+      await call.clock.yield();
+    }
+  }
+  await stream.ready();
+}
+
+/** `name` null or "all": every table. */
+function selectTables(backend: ControlBackend, name: string | null): TableContext[] {
+  const all = tableContexts(backend);
+  if (name === null) return all;
+  const found = all.filter(({ rtable }) => rtable.name === name);
+  if (found.length > 0 || name === "all") return found.length > 0 ? found : all;
+  const names = all.map(({ rtable }) => rtable.name).join(", ");
+  throw new ApiError(404, "no-such-table", `There is no table "${name}"`, `There are ${names}.`);
+}

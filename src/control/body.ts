@@ -1,0 +1,69 @@
+/** Reads the JSON body of a request, never more than the limit. */
+
+import type { IncomingMessage } from "node:http";
+import { errorText, KrtdError } from "../lib/errors.ts";
+import { ApiError } from "./api-error.ts";
+
+export const MAX_BODY_BYTES: number = 1024 * 1024;
+
+/**
+ * The object in the body; {} when there is none. With `allowed` false any body is refused. Throws ApiError 400
+ * or 413; the rest of a refused body is not read.
+ */
+export async function readBody(
+  request: IncomingMessage,
+  allowed: boolean,
+): Promise<Readonly<Record<string, unknown>>> {
+  const announced = Number(request.headers["content-length"] ?? 0);
+  const chunked = request.headers["transfer-encoding"] !== undefined;
+  if (!allowed) {
+    if (announced > 0 || chunked) throw new ApiError(400, "bad-body", "This request takes no body");
+    return {};
+  }
+  if (announced > MAX_BODY_BYTES) throw tooLarge();
+  return parseObject((await collect(request)).toString("utf8"));
+}
+
+/** By events: leaving an iteration early would destroy the socket, and with it the answer that says why. */
+function collect(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size <= MAX_BODY_BYTES) {
+        chunks.push(chunk);
+        return;
+      }
+      request.off("data", onData);
+      request.pause();
+      reject(tooLarge());
+    };
+    request.on("data", onData);
+    request.on("end", () => resolve(Buffer.concat(chunks)));
+    request.on("error", (error) => reject(clientGone(error)));
+    request.on("close", () => reject(clientGone(undefined)));
+  });
+}
+
+function clientGone(cause: unknown): KrtdError {
+  return new KrtdError("client-gone", "Cannot read a request: the client closed the connection", { cause });
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> {
+  if (text.trim() === "") return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ApiError(400, "bad-body", `The body is not JSON: ${errorText(error)}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ApiError(400, "bad-body", "The body is not a JSON object");
+  }
+  return value as Record<string, unknown>;
+}
+
+function tooLarge(): ApiError {
+  return new ApiError(413, "body-too-large", `The body exceeds ${MAX_BODY_BYTES} bytes`);
+}
