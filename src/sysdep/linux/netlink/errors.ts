@@ -1,12 +1,13 @@
 /**
  * Linux error numbers: the names programs print and the texts people know from strerror(3) and iproute2.
- * Numbers are those of asm-generic (x86, arm, riscv, s390, …); mips and sparc differ and are not supported.
+ * Numbers are those of asm-generic (x86, arm, riscv, …); mips and sparc differ and are not supported.
  */
 
 export const EPERM = 1;
 export const ENOENT = 2;
 export const ESRCH = 3;
 export const EINTR = 4;
+export const EIO = 5;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EBUSY = 16;
@@ -14,6 +15,7 @@ export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const ERANGE = 34;
+export const EPROTO = 71;
 export const EMSGSIZE = 90;
 export const ENOPROTOOPT = 92;
 export const EOPNOTSUPP = 95;
@@ -28,7 +30,7 @@ const TABLE: ReadonlyMap<number, readonly [name: string, text: string]> = new Ma
   [ENOENT, ["ENOENT", "No such file or directory"]],
   [ESRCH, ["ESRCH", "No such process"]],
   [EINTR, ["EINTR", "Interrupted system call"]],
-  [5, ["EIO", "Input/output error"]],
+  [EIO, ["EIO", "Input/output error"]],
   [6, ["ENXIO", "No such device or address"]],
   [7, ["E2BIG", "Argument list too long"]],
   [9, ["EBADF", "Bad file descriptor"]],
@@ -47,7 +49,7 @@ const TABLE: ReadonlyMap<number, readonly [name: string, text: string]> = new Ma
   [ERANGE, ["ERANGE", "Numerical result out of range"]],
   [38, ["ENOSYS", "Function not implemented"]],
   [61, ["ENODATA", "No data available"]],
-  [71, ["EPROTO", "Protocol error"]],
+  [EPROTO, ["EPROTO", "Protocol error"]],
   [75, ["EOVERFLOW", "Value too large for defined data type"]],
   [EMSGSIZE, ["EMSGSIZE", "Message too long"]],
   [ENOPROTOOPT, ["ENOPROTOOPT", "Protocol not available"]],

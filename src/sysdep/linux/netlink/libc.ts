@@ -8,6 +8,7 @@
  */
 
 import koffi from "koffi";
+import { EIO } from "./errors.ts";
 
 /** A length in and out (socklen_t *), or one number out. */
 type Cell = [number];
@@ -146,7 +147,7 @@ export function close(fd: number): number {
 }
 
 /** koffi itself refused the call (too many at once): reported as EIO. */
-const FAILED_CALL = -5;
+const FAILED_CALL = -EIO;
 
 export interface PollHandle {
   /** Idempotent. */

@@ -1,0 +1,103 @@
+/**
+ * Dumps over one socket, one at a time: the kernel answers a second one on the same socket with EBUSY, so they
+ * queue here. HOT PATH: a million routes come as some two thousand frames of 32 KiB. The kernel makes the next
+ * frame inside the read of the last one, so a read is always under way in the thread pool while the frame
+ * before it is parsed: two buffers, in turn. Every frame is a turn of the event loop.
+ *
+ * A dump that went wrong in any way is still read to its end, so that the socket is free for the next one.
+ */
+
+import type { Clock } from "../../../lib/clock.ts";
+import { NLM_F_DUMP } from "./constants.ts";
+import type { MutableWireCounters } from "./counters.ts";
+import { EAGAIN, EINTR, ENOBUFS, errnoText } from "./errors.ts";
+import { buildRequest } from "./message.ts";
+import { RunningDump } from "./running-dump.ts";
+import type { Sequences } from "./sequence.ts";
+import { createReceiveBuffer, type NetlinkSocket, type ReceiveBuffer } from "./socket.ts";
+import type { DumpReply, DumpRequest, MessageHandler } from "./transport.ts";
+
+/** Longest wait for a frame before a dump is given up. */
+export const DUMP_TIMEOUT_MS = 30_000;
+
+export class DumpChannel {
+  private readonly socket: NetlinkSocket;
+  private readonly sequences: Sequences;
+  private readonly counters: MutableWireCounters;
+  private readonly clock: Clock;
+  private readonly buffers: readonly [ReceiveBuffer, ReceiveBuffer] = [
+    createReceiveBuffer(),
+    createReceiveBuffer(),
+  ];
+  private tail: Promise<unknown> = Promise.resolve();
+  private closing = false;
+  /** The last dump was given up: the rest of it may still come. */
+  private stale = false;
+
+  constructor(socket: NetlinkSocket, sequences: Sequences, counters: MutableWireCounters, clock: Clock) {
+    this.socket = socket;
+    this.sequences = sequences;
+    this.counters = counters;
+    this.clock = clock;
+  }
+
+  dump(request: DumpRequest, onMessage: MessageHandler): Promise<DumpReply> {
+    const reply = this.tail.then(() => this.run(request, onMessage));
+    this.tail = reply.catch(() => undefined);
+    return reply;
+  }
+
+  /** Dumps under way and waiting end as incomplete. */
+  async close(): Promise<void> {
+    this.closing = true;
+    await this.socket.close();
+    await this.tail;
+  }
+
+  private async run(request: DumpRequest, onMessage: MessageHandler): Promise<DumpReply> {
+    if (this.stale) await this.discard();
+    const sequence = this.sequences.reserve(1);
+    const dump = new RunningDump(sequence, this.socket.portId, onMessage, this.counters);
+    if (this.closing) return dump.giveUp(CLOSED);
+    const bytes = buildRequest(request.type, NLM_F_DUMP, sequence, request.payload);
+    const sent = await this.socket.send(bytes, bytes.length);
+    if (sent < 0) return dump.giveUp(`the request could not be sent: ${errnoText(-sent)}`, -sent);
+
+    let turn = 0;
+    let heard = this.clock.now();
+    let reading = this.socket.receive(this.buffers[0]);
+    for (;;) {
+      const length = await reading;
+      const buffer = this.buffers[turn === 0 ? 0 : 1];
+      if (this.closing) return dump.giveUp(CLOSED);
+      if (length < 0 && !retryable(-length)) {
+        this.stale = true;
+        return dump.giveUp(`reading failed: ${errnoText(-length)}`, -length);
+      }
+      if (length >= 0) heard = this.clock.now();
+      else if (this.clock.now() - heard >= DUMP_TIMEOUT_MS) {
+        this.stale = true;
+        return dump.giveUp(`nothing came for ${DUMP_TIMEOUT_MS / 1000} s`);
+      }
+      const last = dump.endsIn(buffer, length);
+      if (!last) {
+        turn ^= 1;
+        reading = this.socket.receive(this.buffers[turn === 0 ? 0 : 1]);
+      }
+      dump.take(buffer, length);
+      if (last) return dump.finish();
+    }
+  }
+
+  /** Reads what is left of a dump that was given up; each read lets the kernel go on with it. */
+  private async discard(): Promise<void> {
+    this.stale = false;
+    while (!this.closing && this.socket.receiveNow(this.buffers[0]) !== -EAGAIN) await this.clock.yield();
+  }
+}
+
+const CLOSED = "the transport was closed";
+
+function retryable(errno: number): boolean {
+  return errno === EAGAIN || errno === EINTR || errno === ENOBUFS;
+}

@@ -1,0 +1,136 @@
+/**
+ * The default netlink transport: three sockets of one network namespace through koffi, one for dumps, one for
+ * commands, one for notifications. All are opened in open(), synchronously: they stay in the namespace the
+ * calling thread is in at that moment (see netns.ts).
+ */
+
+import { type Clock, systemClock } from "../../../lib/clock.ts";
+import { KrtdError } from "../../../lib/errors.ts";
+import { CommandChannel } from "./command-channel.ts";
+import { NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK } from "./constants.ts";
+import { MutableWireCounters, type WireCounters } from "./counters.ts";
+import { DumpChannel } from "./dump-channel.ts";
+import { requireLittleEndian } from "./message.ts";
+import { NotifyChannel, type NotifyHandler } from "./notify-channel.ts";
+import { Sequences } from "./sequence.ts";
+import { type NetlinkSocket, openSocket, type SocketOptions } from "./socket.ts";
+import type {
+  BatchReply,
+  DumpReply,
+  DumpRequest,
+  MessageHandler,
+  NetlinkTransport,
+  Subscription,
+} from "./transport.ts";
+
+/** A read that nobody wakes ends after this, so that even a crash path can exit. */
+const RECEIVE_TIMEOUT_MS = 1000;
+/** Room for one batch with the kernel's overhead; a longer send is EMSGSIZE. */
+const SEND_BUFFER_BYTES = 1024 * 1024;
+/** A dump keeps at most two frames of 32 KiB queued. */
+const DUMP_BUFFER_BYTES = 512 * 1024;
+/** Thousands of failures in one batch, each with the kernel's text, must fit. */
+const COMMAND_BUFFER_BYTES = 8 * 1024 * 1024;
+
+export interface SocketTransportOptions {
+  /** Receive buffer of the notification socket. */
+  readonly rxBufferBytes: number;
+  readonly clock?: Clock;
+  /** For tests: opens a scripted socket instead. */
+  readonly open?: (options: SocketOptions) => NetlinkSocket;
+}
+
+interface Channels {
+  readonly dump: DumpChannel;
+  readonly command: CommandChannel;
+  readonly notify: NotifyChannel;
+}
+
+export class SocketTransport implements NetlinkTransport {
+  readonly name = "socket";
+  readonly supportsMonitor = true;
+  readonly counters: WireCounters;
+  private readonly wire = new MutableWireCounters();
+  private readonly options: SocketTransportOptions;
+  private readonly sequences = new Sequences();
+  private channels: Channels | null = null;
+
+  constructor(options: SocketTransportOptions) {
+    this.options = options;
+    this.counters = this.wire;
+  }
+
+  /** Everything happens before the first await: see the head of this file. Idempotent. */
+  async open(): Promise<void> {
+    if (this.channels !== null) return;
+    requireLittleEndian();
+    const open = this.options.open ?? openSocket;
+    const clock = this.options.clock ?? systemClock;
+    const opened: NetlinkSocket[] = [];
+    const openOne = (
+      receiveBufferBytes: number,
+      sendBufferBytes: number | null,
+      options: SocketOptions["options"],
+    ): NetlinkSocket => {
+      const socket = open({
+        receiveBufferBytes,
+        sendBufferBytes,
+        options,
+        receiveTimeoutMs: RECEIVE_TIMEOUT_MS,
+      });
+      opened.push(socket);
+      return socket;
+    };
+    try {
+      // Kernels before 4.20 have no strict checking; they ignore the filter, and the scan filters by itself.
+      const dump = openOne(DUMP_BUFFER_BYTES, null, [{ option: NETLINK_GET_STRICT_CHK, required: false }]);
+      const command = openOne(COMMAND_BUFFER_BYTES, SEND_BUFFER_BYTES, [
+        { option: NETLINK_CAP_ACK, required: false },
+        { option: NETLINK_EXT_ACK, required: false },
+      ]);
+      const notify = openOne(this.options.rxBufferBytes, null, []);
+      this.channels = {
+        dump: new DumpChannel(dump, this.sequences, this.wire, clock),
+        command: new CommandChannel(command, this.wire, clock),
+        notify: new NotifyChannel(notify, command.portId, this.wire),
+      };
+    } catch (error) {
+      for (const socket of opened) void socket.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const channels = this.channels;
+    this.channels = null;
+    if (channels === null) return;
+    await Promise.all([channels.notify.close(), channels.dump.close(), channels.command.close()]);
+  }
+
+  async dump(request: DumpRequest, onMessage: MessageHandler): Promise<DumpReply> {
+    return this.opened().dump.dump(request, onMessage);
+  }
+
+  reserveSequence(count: number): number {
+    return this.sequences.reserve(count);
+  }
+
+  async batch(bytes: Uint8Array, length: number, count: number, firstSequence: number): Promise<BatchReply> {
+    return this.opened().command.batch(bytes, length, count, firstSequence);
+  }
+
+  async subscribe(
+    groups: readonly number[],
+    onMessage: NotifyHandler,
+    onLost: (reason: string) => void,
+  ): Promise<Subscription> {
+    return this.opened().notify.subscribe(groups, onMessage, onLost);
+  }
+
+  private opened(): Channels {
+    if (this.channels === null) {
+      throw new KrtdError("not-open", "Cannot use the netlink transport: it is not open");
+    }
+    return this.channels;
+  }
+}

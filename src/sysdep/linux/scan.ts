@@ -1,0 +1,75 @@
+/**
+ * HOT PATH. Reads the routes of one kernel table. The kernel filters by table when it can (strict checking);
+ * every route is filtered again here, so that an older kernel, or a transport without strict checking, gives
+ * the same answer by way of a dump of the whole family.
+ */
+
+import type { RouteQuery, RouteSink, ScanOutcome } from "../os.ts";
+import { RTM_GETROUTE, RTM_NEWROUTE, RTMSG_LENGTH } from "./netlink/constants.ts";
+import { EINVAL, ENOENT, EOPNOTSUPP } from "./netlink/errors.ts";
+import type { DumpReply, NetlinkTransport } from "./netlink/transport.ts";
+import { decodeRoute, encodeRouteDumpFilter, RouteView } from "./rtnetlink/route.ts";
+
+export class RouteScanner {
+  /** Messages that could not be decoded, since the scanner was made. */
+  malformed = 0;
+  private readonly transport: NetlinkTransport;
+
+  constructor(transport: NetlinkTransport) {
+    this.transport = transport;
+  }
+
+  /** Hands each route of the table to `sink` in one reused view. Rejects only with what the sink threw. */
+  async scan(query: RouteQuery, sink: RouteSink): Promise<ScanOutcome> {
+    const filtered = encodeRouteDumpFilter(query.family, query.table);
+    const first = await this.run(query, filtered, sink);
+    if (!refusesFilter(first.reply)) return first.outcome;
+    return (await this.run(query, withoutFilter(filtered), sink)).outcome;
+  }
+
+  private async run(
+    query: RouteQuery,
+    payload: Uint8Array,
+    sink: RouteSink,
+  ): Promise<{ readonly reply: DumpReply; readonly outcome: ScanOutcome }> {
+    // A view of its own: a scan of another table may be queued behind this one.
+    const view = new RouteView();
+    const { family, table } = query;
+    let undecoded = 0;
+    const reply = await this.transport.dump(
+      { type: RTM_GETROUTE, payload },
+      (bytes, data, start, end, type) => {
+        if (type !== RTM_NEWROUTE) return;
+        if (!decodeRoute(bytes, data, start, end, view)) undecoded++;
+        else if (view.table === table && view.family === family) sink.route(view);
+      },
+    );
+    this.malformed += undecoded;
+    return { reply, outcome: outcomeOf(reply, undecoded) };
+  }
+}
+
+/** What a dump means for a scan. A route that could not be read might be any: the scan then proves nothing. */
+export function outcomeOf(reply: DumpReply, undecoded: number): ScanOutcome {
+  const { messages } = reply;
+  // DONE with ENOENT: the table does not exist, that is, it is empty.
+  if (reply.errno === ENOENT && messages === 0 && !reply.interrupted) {
+    return { complete: true, reason: null, messages };
+  }
+  if (!reply.complete) return { complete: false, reason: reply.reason, messages };
+  if (undecoded > 0) {
+    return { complete: false, reason: `${undecoded} messages could not be decoded`, messages };
+  }
+  return { complete: true, reason: null, messages };
+}
+
+function refusesFilter(reply: DumpReply): boolean {
+  return reply.messages === 0 && (reply.errno === EINVAL || reply.errno === EOPNOTSUPP);
+}
+
+/** The bare rtmsg with nothing but the family. */
+function withoutFilter(payload: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(RTMSG_LENGTH);
+  bytes[0] = payload[0]!;
+  return bytes;
+}
