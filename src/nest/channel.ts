@@ -77,7 +77,12 @@ export class Channel {
   private readonly importWithdraws = new Counters();
   private readonly exportUpdates = new Counters();
   private readonly exportWithdraws = new Counters();
-  private readonly listener: RtableListener = { bestChanged: (node, best) => this.offer(node, best) };
+  private readonly listener: RtableListener = {
+    bestChanged: (node, best) => {
+      // An announcement that was under way when down() was called may still arrive.
+      if (this.open) this.offer(node, best);
+    },
+  };
   /** 1 for every node whose route the sink holds; grown when a node beyond its end is met. */
   private exportedNodes = new Uint8Array(0);
   private exportedCount = 0;
@@ -121,6 +126,7 @@ export class Channel {
       this.open = true;
       this.sourceId = this.table.addSource(this.options.name, this.options.sourceType);
       if (this.sink !== null) {
+        this.exportedNodes = new Uint8Array(this.table.fib.capacity);
         this.unlisten = this.table.listen(this.listener);
         this.feeding = this.feed();
       }
