@@ -134,7 +134,7 @@ link add v8 index 22 address 02:00:00:00:00:22 type veth peer name v9 index 23 a
 link set v8 up
 link add br1 index 24 address 02:00:00:00:00:24 type bridge
 link set v9 master br1
-link add ifb7 index 25 type ifb
+link add ifb7 index 25 address 02:00:00:00:00:25 type ifb
 link add __proto__ index 26 address 02:00:00:00:00:26 type veth peer name constructor index 27 address 02:00:00:00:00:27
 link add \udcff\x1b[31m\udc80 index 28 address 02:00:00:00:00:28 type veth peer name -rf index 29 address 02:00:00:00:00:29
 link add fifteen-letters index 30 address 02:00:00:00:00:30 type bridge

@@ -62,7 +62,7 @@ export function decodeAddress(
     w2,
     w3,
     length,
-    peer: address !== null && address.some((word, i) => word !== own[i]) ? address : null,
+    peer: address?.some((word, i) => word !== own[i]) ? address : null,
     scope: bytes[start + 3]!,
     flags,
   };
