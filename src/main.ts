@@ -1,0 +1,204 @@
+/**
+ * The process krtd: command line, exit codes, signals. It is the composition root: it opens what the daemon
+ * runs on (configuration, log, netlink, locks, control socket, service manager) and hands it in.
+ *
+ * Exit codes: 0 stopped as asked · 1 cannot start or must give up · 2 wrong usage · 4 bad configuration ·
+ * 7 no CAP_NET_ADMIN.
+ */
+
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import type { KrtConfig } from "./config/config.ts";
+import { loadConfig } from "./config/load.ts";
+import { renderProblems } from "./config/problems.ts";
+import { lockDirectory } from "./control/lock.ts";
+import { type ControlServer, startControl } from "./control/server.ts";
+import { defaultSocketPath } from "./control/socket-path.ts";
+import { Daemon } from "./daemon.ts";
+import { systemClock } from "./lib/clock.ts";
+import { KrtdError } from "./lib/errors.ts";
+import type { Log, LogLevel } from "./lib/log.ts";
+import { createLog, guardStandardStreams } from "./lib/pino-log.ts";
+import { AttrsTable } from "./nest/attrs.ts";
+import { tryFlock } from "./sysdep/linux/flock.ts";
+import { openLinuxOs } from "./sysdep/linux/index.ts";
+import { openServiceNotifier, type ServiceNotifier } from "./sysdep/linux/sd-notify.ts";
+import type { Os } from "./sysdep/os.ts";
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+const EXIT_CONFIG = 4;
+const EXIT_PRIVILEGE = 7;
+
+const NO_PRIVILEGE =
+  "krtd: Cannot change kernel routes: this process lacks CAP_NET_ADMIN. Run it as root (sudo npm start), " +
+  "give its service AmbientCapabilities=CAP_NET_ADMIN, or only look with --observe (npm start -- --observe).";
+
+/** A stop that hangs must not hang for ever: after this the process ends with what is done. */
+const STOP_LIMIT_MS = 60_000;
+
+interface Arguments {
+  readonly config: string;
+  readonly check: boolean;
+  readonly observe: boolean;
+  readonly socket: string | undefined;
+  readonly logLevel: LogLevel | undefined;
+  readonly stateDirectory: string | undefined;
+}
+
+function version(): string {
+  const file = new URL("../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
+/** The parsed command line, or the exit code to end with. */
+function parseArguments(argv: readonly string[]): Arguments | number {
+  const command = new Command("krtd")
+    .description("Keeps a table of wanted routes and the kernel's routing tables the same.")
+    .requiredOption("-c, --config <file>", "the configuration, krt.yaml")
+    .option("--check", "report every error of the configuration and exit", false)
+    .option("--observe", "never write to the kernel; needs no privilege", false)
+    .option("--socket <path>", "control socket")
+    .option("--state-directory <path>", "directory only one krtd may use (default: $STATE_DIRECTORY)")
+    .addOption(new Option("--log-level <level>", "log level").choices(["error", "warn", "info", "debug"]))
+    .version(`krtd ${version()}`, "--version")
+    .allowExcessArguments(false)
+    .exitOverride();
+  try {
+    return command.parse(argv, { from: "user" }).opts<Arguments>();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  }
+}
+
+function fail(message: string, code: number): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(code);
+}
+
+/** "krtd: Cannot …: why. What to do." */
+function explain(error: unknown): string {
+  if (error instanceof KrtdError)
+    return `krtd: ${error.message}.${error.hint === null ? "" : ` ${error.hint}`}`;
+  return `krtd: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}
+
+function checkedSummary(config: KrtConfig): string {
+  const routes = config.statics.reduce((sum, { routes: set }) => sum + set.count, 0);
+  const protocols = 1 + config.kernels.length + config.statics.length;
+  return `${config.file}: good: ${protocols} protocols, ${config.tables.length} tables, ${routes} static routes\n`;
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  guardStandardStreams();
+  const parsed = parseArguments(argv);
+  if (typeof parsed === "number") process.exit(parsed);
+  const loaded = await loadConfig(parsed.config);
+  if (!loaded.ok) fail(renderProblems(loaded.problems), EXIT_CONFIG);
+  if (parsed.check) {
+    process.stdout.write(checkedSummary(loaded.config));
+    return;
+  }
+  await run(parsed, loaded.config);
+}
+
+async function run(parsed: Arguments, config: KrtConfig): Promise<void> {
+  const log = createLog({ level: parsed.logLevel ?? config.log.level, format: config.log.format });
+  const attrs = new AttrsTable();
+  const os = openLinuxOs({ ...config.netlink, attrs, log, clock: systemClock });
+  await os.open();
+  if (!parsed.observe && !(await os.mayWrite())) {
+    await os.close();
+    fail(NO_PRIVILEGE, EXIT_PRIVILEGE);
+  }
+  const stateDirectory = parsed.stateDirectory ?? process.env["STATE_DIRECTORY"];
+  const lock = stateDirectory ? lockDirectory(stateDirectory, tryFlock) : null;
+  const notifier = openServiceNotifier({ env: process.env, log });
+
+  let control: ControlServer | null = null;
+  let exitCode = 0;
+  const stop = async (keep: boolean, reason: string): Promise<void> => {
+    log.info("stopping", { reason, keep });
+    notifier.stopping(`Stopping: ${reason}`);
+    setTimeout(() => fail("krtd: Cannot stop in time: giving up", EXIT_FAILED), STOP_LIMIT_MS).unref();
+    await daemon.stop({ keep });
+    await control?.close();
+    await os.close();
+    lock?.release();
+    log.info("stopped");
+    notifier.close();
+    process.exit(exitCode);
+  };
+  const daemon = new Daemon({
+    config,
+    version: version(),
+    os,
+    attrs,
+    observe: parsed.observe,
+    clock: systemClock,
+    log,
+    onFatal(message) {
+      if (exitCode !== 0) return;
+      exitCode = EXIT_PRIVILEGE;
+      log.error("the kernel refuses writes", { message, hint: "krtd needs CAP_NET_ADMIN" });
+      void stop(true, "no privilege");
+    },
+    onShutdown: ({ keep }) => void stop(keep, "krtctl shutdown"),
+  });
+  handleSignals(log, daemon, stop);
+  control = await listen(parsed, config, daemon, log);
+  log.info("krtd starts", {
+    version: version(),
+    config: config.file,
+    socket: control.path,
+    observe: parsed.observe,
+  });
+  await daemon.start();
+  void daemon.firstSync.then(() => announceReady(notifier, log, os));
+  notifier.feedWatchdog(systemClock);
+}
+
+function announceReady(notifier: ServiceNotifier, log: Log, os: Os): void {
+  log.info("in sync", { writes: os.counters.routeWrites });
+  notifier.ready("In sync with the kernel");
+}
+
+function handleSignals(
+  log: Log,
+  daemon: Daemon,
+  stop: (keep: boolean, reason: string) => Promise<void>,
+): void {
+  process.on("SIGTERM", () => void stop(false, "SIGTERM"));
+  process.on("SIGINT", () => void stop(false, "SIGINT"));
+  process.on("SIGHUP", () => log.warn("SIGHUP ignored: this version cannot reconfigure while it runs"));
+  process.on("SIGUSR1", () => {
+    const protocols = daemon.backend.protocols().map(({ protocol, state }) => ({
+      name: protocol.name,
+      state,
+      info: protocol.info(),
+      kernel: protocol.kernel?.report(),
+    }));
+    log.info("state", { status: daemon.backend.status(), protocols });
+  });
+}
+
+/** Opens the control socket where the command line, the configuration or the default says. */
+function listen(parsed: Arguments, config: KrtConfig, daemon: Daemon, log: Log): Promise<ControlServer> {
+  const chosen = parsed.socket ?? config.control.socket;
+  const path = chosen ?? defaultSocketPath(process.getuid?.() ?? 0, process.env);
+  if (path === null) {
+    throw new KrtdError("socket-path", "Cannot choose a control socket: XDG_RUNTIME_DIR is not set", {
+      hint: "Name one with --socket PATH or control.socket.",
+    });
+  }
+  const { group, mode } = config.control;
+  return startControl({
+    backend: daemon.backend,
+    clock: systemClock,
+    log,
+    listen: { path, mode, group, createParent: chosen === null, tryFlock },
+  });
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => fail(explain(error), EXIT_FAILED));
