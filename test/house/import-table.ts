@@ -23,7 +23,7 @@ interface Rule {
   readonly types: readonly string[];
 }
 
-/** The words of a route, which every OS backend fills and reads: shared vocabulary, no behaviour of nest. */
+/** What a route is, in words and names: vocabulary that all who read or write routes share, no behaviour of nest. */
 const ROUTE_WORDS = ["nest/attrs-draft.ts", "nest/route.ts"] as const;
 
 export const IMPORT_TABLE: readonly Rule[] = [
@@ -43,11 +43,22 @@ export const IMPORT_TABLE: readonly Rule[] = [
   { zone: "proto/static/", values: ["nest/", "lib/", "sysdep/os.ts"], types: [] },
   {
     zone: "config/",
-    values: ["proto/device/config.ts", "proto/kernel/config.ts", "proto/static/config.ts", "lib/"],
+    values: [
+      "proto/device/config.ts",
+      "proto/kernel/config.ts",
+      "proto/static/config.ts",
+      "lib/",
+      "nest/route.ts",
+    ],
     types: ["nest/"],
   },
   { zone: "control/", values: ["nest/", "config/", "lib/"], types: [] },
   { zone: "cli/", values: ["control/client/", "control/client.ts", "lib/"], types: ["control/"] },
+  {
+    zone: "daemon.ts",
+    values: ["nest/", "proto/", "lib/"],
+    types: ["config/", "control/", "sysdep/os.ts"],
+  },
   { zone: "main.ts", values: [""], types: [] },
 ];
 
@@ -92,7 +103,8 @@ export function checkImports(file: string, source: string): string[] {
   const offences: string[] = [];
   for (const { specifier, target, typeOnly } of readImports(file, source)) {
     if (target === null) continue;
-    if (target === "main.ts" || target.startsWith("..")) {
+    const composes = target === "main.ts" || (target === "daemon.ts" && file !== "main.ts");
+    if (composes || target.startsWith("..")) {
       offences.push(`${file} imports ${specifier}: nothing may import that`);
     } else if (!mayImport(rule, target, typeOnly)) {
       const only = !typeOnly && mayImport(rule, target, true) ? " other than types" : "";

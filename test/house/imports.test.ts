@@ -78,6 +78,12 @@ describe("checkImports() reports", () => {
     ["cli/krtctl.ts", 'import { Rtable } from "../nest/rtable.ts";', "the client holds no tables"],
     ["cli/krtctl.ts", 'import { serve } from "../control/server.ts";', "nor the server"],
     ["control/server.ts", 'import { run } from "../main.ts";', "nobody imports main"],
+    ["nest/fib.ts", 'import type { Daemon } from "../daemon.ts";', "nor the daemon, but main"],
+    [
+      "daemon.ts",
+      'import { openLinuxOs } from "./sysdep/linux/index.ts";',
+      "the daemon gets its OS handed in",
+    ],
     ["main.ts", 'import { x } from "../test/support/netns.ts";', "nothing outside src"],
     ["util/data.ts", "export const x = 1;", "a folder the house does not have"],
     ["nest/fib.ts", 'import { type A, B } from "../config/config.ts";', "one value among types"],
@@ -105,7 +111,10 @@ describe("checkImports() lets through", () => {
       'import { type A } from "../../nest/fib.ts"; export type { B } from "../../nest/iface.ts";',
     ],
     ["config/parse.ts", 'import { RouteSet } from "../proto/static/config.ts";'],
-    ["main.ts", 'import { x } from "./proto/kernel/index.ts"; import { y } from "./cli/z.ts";'],
+    [
+      "main.ts",
+      'import { Daemon } from "./daemon.ts"; import { x } from "./proto/kernel/index.ts"; import { y } from "./cli/z.ts";',
+    ],
   ];
   it.each(fine)("%s: %s", (file, source) => {
     expect(checkImports(file, source)).toEqual([]);
