@@ -26,6 +26,7 @@ import type { RouteScan } from "./scan.ts";
 import type { SyncState } from "./sync-state.ts";
 
 const SLICE = 1024;
+const KEY_TAKEN = "Another route holds this key";
 
 export interface PruneOptions {
   readonly scan: RouteScan;
@@ -91,10 +92,8 @@ function queueMissing(options: PruneOptions, node: NodeId, flags: number): void 
     state.releaseIfIdle(node, QUEUED | INFLIGHT);
     return;
   }
-  const rival = state.rivals.get(node);
-  if (rival !== undefined) {
-    const message = `The key belongs to another route: ${rival}`;
-    const failure = state.failures.intern({ errno: EEXIST, message, class: "rival" });
+  if (state.rivals.has(node)) {
+    const failure = state.failures.intern({ errno: EEXIST, message: KEY_TAKEN, class: "rival" });
     if (state.failure[node] !== failure) state.recordFailure(node, failure);
     return;
   }

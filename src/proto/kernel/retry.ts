@@ -73,7 +73,7 @@ export class Failures {
     const key = `${failure.class} ${failure.errno} ${failure.message}`;
     const known = this.ids.get(key);
     if (known !== undefined) return known;
-    if (this.list.length > 0xff00) return this.intern({ ...failure, message: "" });
+    if (this.list.length > 0xff00 && failure.message !== "") return this.intern({ ...failure, message: "" });
     const id = this.list.push(failure) - 1;
     this.ids.set(key, id);
     return id;

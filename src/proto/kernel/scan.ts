@@ -4,8 +4,6 @@
  * was complete is known only at its end, and prune.ts acts.
  */
 
-import { formatPrefix } from "../../lib/prefix.ts";
-import { routeTypeName } from "../../nest/route.ts";
 import {
   DIRTY,
   DUPLICATE,
@@ -22,24 +20,10 @@ import {
 } from "../../nest/sync-flags.ts";
 import type { KernelRoute, RouteSink } from "../../sysdep/os.ts";
 import type { AlienRoutes } from "./learn.ts";
+import { packRival } from "./rival.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
 import { classify, type Verdict, verdict } from "./verdict.ts";
-
-/** rtm_protocol numbers worth a name in a message (linux/rtnetlink.h). */
-const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
-  1: "redirect",
-  2: "kernel",
-  3: "boot",
-  4: "static",
-  9: "ra",
-  11: "zebra",
-  12: "bird",
-  16: "dhcp",
-  18: "keepalived",
-  186: "bgp",
-  188: "ospf",
-};
 
 export interface ScanOptions {
   readonly state: SyncState;
@@ -56,7 +40,7 @@ export class RouteScan implements RouteSink {
   /** Routes of ours that were different from what we had sent: somebody changed them. */
   changed = 0;
   private readonly options: ScanOptions;
-  private readonly rivals = new Map<number, string>();
+  private readonly rivals = new Map<number, number>();
 
   /** Starts a scan: forgets the verdicts of the last one, and which nodes changed before this moment. */
   constructor(options: ScanOptions) {
@@ -154,7 +138,7 @@ export class RouteScan implements RouteSink {
     const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
     if (node === 0 || (fib.flags[node]! & INSTALLED) === 0) return;
     if (state.wantedMetric(node) !== route.metric) return;
-    if (!this.rivals.has(node)) this.rivals.set(node, describeRival(route));
+    if (!this.rivals.has(node)) this.rivals.set(node, packRival(route.protocol, route.type));
     if ((fib.flags[node]! & VERDICT_MASK) === VERDICT_CREATE) fib.flags[node]! |= RIVAL;
   }
 }
@@ -168,11 +152,4 @@ export function judgeOwn(state: SyncState, node: number, flags: number, route: K
   const sameKey = state.wantedMetric(node) === route.metric;
   const equal = sameKey && state.attrs.matches(state.wantedAttrs(node), route.attrs);
   return verdict("ours", flags, sameKey, equal);
-}
-
-function describeRival(route: KernelRoute): string {
-  const prefix = formatPrefix(route.family, route.w0, route.w1, route.w2, route.w3, route.length);
-  const type = routeTypeName(route.type) ?? `type ${route.type}`;
-  const protocol = PROTOCOL_NAMES[route.protocol] ?? String(route.protocol);
-  return `${type} ${prefix} proto ${protocol} metric ${route.metric} in table ${route.table}`;
 }

@@ -7,6 +7,7 @@ import { INFLIGHT, INSTALLED, QUEUED, SYNCED } from "../../nest/sync-flags.ts";
 import type { KernelRoute } from "../../sysdep/os.ts";
 import type { ExportQueue } from "./export-queue.ts";
 import type { Failure } from "./retry.ts";
+import { describeRival } from "./rival.ts";
 import { judgeOwn } from "./scan.ts";
 import type { SyncState } from "./sync-state.ts";
 import { classify } from "./verdict.ts";
@@ -23,16 +24,20 @@ export function routeStatus(options: {
 }): KernelRouteStatus {
   const { state, queue, node } = options;
   const failure = state.failures.get(state.failure[node]!);
+  const rival = describeRival(state, node);
   const kernelState = stateOf(options, failure);
   const pendingReason = options.observe && kernelState === "pending" ? OBSERVING : null;
   return {
     state: kernelState,
     metric: state.wantedMetric(node),
     errno: failure?.errno ?? null,
-    message: failure?.message ?? pendingReason,
+    message:
+      failure?.class === "rival" && rival !== null
+        ? `Key held by ${rival}`
+        : (failure?.message ?? pendingReason),
     attempts: state.attempts[node]!,
     nextRetryAt: failure?.class === "load" ? queue.loadRetryAt : null,
-    rival: state.rivals.get(node) ?? null,
+    rival,
   };
 }
 

@@ -27,8 +27,8 @@ export class SyncState {
   sentAttrs: Int32Array;
   failure: Uint16Array;
   attempts: Uint8Array;
-  /** Foreign routes at a key we want, in words; from the last scan. */
-  rivals: Map<NodeId, string> = new Map();
+  /** Foreign routes at a key we want, packed (rival.ts); from the last scan. */
+  rivals: Map<NodeId, number> = new Map();
   private readonly defaultMetric: number;
 
   constructor(table: Rtable, defaultMetric: number) {

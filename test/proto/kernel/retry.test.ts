@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+import { Failures, type RetryClass, retryClass, WaitingRoutes } from "../../../src/proto/kernel/retry.ts";
+
+describe("retryClass()", () => {
+  const rows: readonly { name: string; errno: number; prefsrc?: boolean; is: RetryClass; why: string }[] = [
+    { name: "ENETUNREACH", errno: 101, is: "wait", why: "IPv4 gateway not on-link now" },
+    { name: "EHOSTUNREACH", errno: 113, is: "wait", why: "IPv6 gateway not on-link now" },
+    { name: "ENETDOWN", errno: 100, is: "wait", why: "device down" },
+    { name: "ENODEV", errno: 19, is: "wait", why: "device gone" },
+    { name: "EINVAL", errno: 22, is: "permanent", why: "the request is wrong" },
+    { name: "EINVAL", errno: 22, prefsrc: true, is: "wait", why: "the source address may come" },
+    { name: "ERANGE", errno: 34, is: "permanent", why: "the request is wrong" },
+    { name: "EOPNOTSUPP", errno: 95, is: "permanent", why: "the kernel cannot" },
+    { name: "EEXIST", errno: 17, is: "rival", why: "somebody owns the key" },
+    { name: "ENOMEM", errno: 12, is: "load", why: "passes" },
+    { name: "ENOBUFS", errno: 105, is: "load", why: "passes" },
+    { name: "EBUSY", errno: 16, is: "load", why: "passes" },
+    { name: "EAGAIN", errno: 11, is: "load", why: "passes" },
+    { name: "EPERM", errno: 1, is: "fatal", why: "no privilege" },
+  ];
+  it.each(rows)("says $is for $name: $why", ({ errno, prefsrc = false, is }) => {
+    expect(retryClass(errno, prefsrc)).toBe(is);
+  });
+});
+
+describe("Failures", () => {
+  it("gives equal failures one id and finds them again", () => {
+    const failures = new Failures();
+    const id = failures.intern({ errno: 101, message: "Nexthop has invalid gateway", class: "wait" });
+    expect(failures.intern({ errno: 101, message: "Nexthop has invalid gateway", class: "wait" })).toBe(id);
+    expect(failures.intern({ errno: 101, message: "other", class: "wait" })).not.toBe(id);
+    expect(failures.get(id)).toMatchObject({ errno: 101, message: "Nexthop has invalid gateway" });
+    expect(failures.get(0)).toBeNull();
+  });
+
+  it("stays within 16 bits whatever the kernel says", () => {
+    const failures = new Failures();
+    let last = 0;
+    for (let i = 0; i < 70_000; i++)
+      last = failures.intern({ errno: 22, message: `text ${i}`, class: "permanent" });
+    expect(last).toBeLessThan(65_536);
+    expect(failures.get(last)?.errno).toBe(22);
+  });
+});
+
+describe("WaitingRoutes", () => {
+  function setup() {
+    const references = new Map<number, number>();
+    const count = (id: number, by: number) => references.set(id, (references.get(id) ?? 0) + by);
+    const waiting = new WaitingRoutes({ retain: (id) => count(id, 1), release: (id) => count(id, -1) });
+    return { waiting, references };
+  }
+
+  it("tries one route of a group and holds the others back", () => {
+    const { waiting, references } = setup();
+    for (const node of [1, 2, 3]) waiting.add(node, 7, 4);
+    waiting.add(9, 8, 5);
+    const tried: number[] = [];
+    waiting.probe(
+      () => true,
+      (node) => tried.push(node),
+    );
+    expect(tried.sort()).toEqual([3, 9]);
+    expect(waiting.failureOf(7)).toBe(4);
+    expect(waiting.release(7)).toEqual([1, 2]);
+    expect(waiting.failureOf(7)).toBe(0);
+    expect(references.get(7)).toBe(0);
+  });
+
+  it("forgets a group whose members all stopped waiting", () => {
+    const { waiting, references } = setup();
+    waiting.add(1, 7, 4);
+    const tried: number[] = [];
+    waiting.probe(
+      () => false,
+      (node) => tried.push(node),
+    );
+    expect(tried).toEqual([]);
+    expect(waiting.groupCount).toBe(0);
+    expect(references.get(7)).toBe(0);
+  });
+});
