@@ -1,13 +1,12 @@
 import { describe, expect, it } from "vitest";
-import type { Clock } from "../../src/lib/clock.ts";
 import { type Log, type LogFields, silentLog } from "../../src/lib/log.ts";
 import { rateLimited } from "../../src/lib/rate-limit.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 
 type Line = readonly [level: string, message: string, fields: LogFields | undefined];
 
-function setUp(): { log: Log; lines: Line[]; advance: (ms: number) => void } {
+function setUp(): { log: Log; lines: Line[]; clock: FakeClock } {
   const lines: Line[] = [];
-  let now = 0;
   const note = (level: string) => (message: string, fields?: LogFields) => {
     lines.push([level, message, fields]);
   };
@@ -20,17 +19,17 @@ function setUp(): { log: Log; lines: Line[]; advance: (ms: number) => void } {
     enabled: () => true,
     child: () => target,
   };
-  const clock: Clock = { now: () => now, wall: () => now, after: () => () => {}, yield: async () => {} };
+  const clock = new FakeClock();
   const log = rateLimited(target, clock, { burst: 2, windowMs: 1000 });
-  return { log, lines, advance: (ms) => (now += ms) };
+  return { log, lines, clock };
 }
 
 describe("rateLimited()", () => {
-  it("lets the burst through and counts the rest", () => {
-    const { log, lines, advance } = setUp();
+  it("lets the burst through and counts the rest", async () => {
+    const { log, lines, clock } = setUp();
     for (let i = 0; i < 5; i++) log.warn("Route refused", { i });
     expect(lines.map(([, , fields]) => fields?.["i"])).toEqual([0, 1]);
-    advance(1000);
+    await clock.advance(1000);
     log.warn("Route refused", { i: 5 });
     expect(lines.slice(2)).toEqual([
       ["warn", "Similar messages were left out", { similar: "Route refused", count: 3 }],
@@ -38,10 +37,10 @@ describe("rateLimited()", () => {
     ]);
   });
 
-  it("tells the count with the next message of any kind", () => {
-    const { log, lines, advance } = setUp();
+  it("tells the count with the next message of any kind", async () => {
+    const { log, lines, clock } = setUp();
     for (let i = 0; i < 3; i++) log.warn("Route refused");
-    advance(1000);
+    await clock.advance(1000);
     log.info("Protocol up");
     expect(lines.map(([, message]) => message).slice(2)).toEqual([
       "Similar messages were left out",
@@ -66,10 +65,10 @@ describe("rateLimited()", () => {
     expect(lines).toHaveLength(10);
   });
 
-  it("says nothing when nothing was left out", () => {
-    const { log, lines, advance } = setUp();
+  it("says nothing when nothing was left out", async () => {
+    const { log, lines, clock } = setUp();
     log.warn("Route refused");
-    advance(5000);
+    await clock.advance(5000);
     log.warn("Route refused");
     expect(lines).toHaveLength(2);
   });

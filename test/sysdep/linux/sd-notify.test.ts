@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Clock } from "../../../src/lib/clock.ts";
 import { type LogFields, silentLog } from "../../../src/lib/log.ts";
 import { bind, close, recvfrom, socket } from "../../../src/sysdep/linux/netlink/libc.ts";
 import {
@@ -11,6 +10,7 @@ import {
   type ServiceNotifier,
   watchdogInterval,
 } from "../../../src/sysdep/linux/sd-notify.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -51,30 +51,6 @@ function received(): string[] {
     expect(length).toBeGreaterThan(0);
     datagrams.push(Buffer.from(bytes.subarray(0, length)).toString());
   }
-}
-
-function fakeClock(): { clock: Clock; advance: (ms: number) => void; pending: () => number } {
-  let now = 0;
-  let timers: { at: number; fn: () => void }[] = [];
-  const clock: Clock = {
-    now: () => now,
-    wall: () => now,
-    after(delayMs, fn) {
-      const timer = { at: now + delayMs, fn };
-      timers.push(timer);
-      return () => {
-        timers = timers.filter((other) => other !== timer);
-      };
-    },
-    yield: async () => {},
-  };
-  const advance = (ms: number): void => {
-    now += ms;
-    const due = timers.filter(({ at }) => at <= now);
-    timers = timers.filter(({ at }) => at > now);
-    for (const { fn } of due) fn();
-  };
-  return { clock, advance, pending: () => timers.length };
 }
 
 describe("openServiceNotifier() sends to a real datagram socket", () => {
@@ -136,7 +112,7 @@ describe("openServiceNotifier() stays quiet", () => {
     });
     notifier.ready("");
     notifier.status("");
-    notifier.feedWatchdog(fakeClock().clock)();
+    notifier.feedWatchdog(new FakeClock())();
     return seen;
   }
 
@@ -155,26 +131,27 @@ describe("openServiceNotifier() stays quiet", () => {
 });
 
 describe("feedWatchdog()", () => {
-  it("feeds at once and then at half the interval, until stopped", () => {
+  it("feeds at once and then at half the interval, until stopped", async () => {
     const service = connect(join(folder, "notify"), { WATCHDOG_USEC: "20000000" });
-    const { clock, advance, pending } = fakeClock();
+    const clock = new FakeClock();
     const stop = service.feedWatchdog(clock);
     expect(received()).toEqual(["WATCHDOG=1"]);
-    advance(9_999);
+    await clock.advance(9_999);
     expect(received()).toEqual([]);
-    advance(1);
+    await clock.advance(1);
     expect(received()).toEqual(["WATCHDOG=1"]);
-    advance(10_000);
-    expect(received()).toEqual(["WATCHDOG=1"]);
+    await clock.advance(20_000);
+    expect(received()).toEqual(["WATCHDOG=1", "WATCHDOG=1"]);
     stop();
-    expect(pending()).toBe(0);
+    await clock.advance(60_000);
+    expect(received()).toEqual([]);
   });
 
-  it("does nothing when systemd set no watchdog", () => {
-    const { clock, pending } = fakeClock();
+  it("does nothing when systemd set no watchdog", async () => {
+    const clock = new FakeClock();
     connect(join(folder, "notify")).feedWatchdog(clock);
+    await clock.advance(60_000);
     expect(received()).toEqual([]);
-    expect(pending()).toBe(0);
   });
 });
 
