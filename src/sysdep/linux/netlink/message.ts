@@ -105,7 +105,7 @@ export function buildNoop(): Uint8Array {
  */
 export function readErrno(view: DataView, start: number, end: number): number {
   if (end - start < 4) return EPROTO;
-  return -view.getInt32(start, true);
+  return 0 - view.getInt32(start, true);
 }
 
 const textCursor = new AttributeCursor();
