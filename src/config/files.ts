@@ -1,0 +1,124 @@
+/**
+ * Reading files that an operator named: krt.yaml in one piece, route files in pieces of some thousand lines, so
+ * that the event loop gets its turn between them and a file of a million routes is never in memory as a whole.
+ */
+
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { fileProblem, type Problem } from "./problems.ts";
+import type { RouteFileParser } from "./route-file.ts";
+
+/** The most bytes of one route file. */
+export const ROUTE_FILE_LIMIT: number = 512 * 1024 * 1024;
+
+/** About 5,000 lines: some milliseconds of parsing between two turns of the event loop. */
+const CHUNK = 256 * 1024;
+
+const NEWLINE = 0x0a;
+
+/**
+ * The bytes of a file, up to `limit` + 1 of them: more is for the caller to refuse. `name` is what messages
+ * call the file.
+ */
+export async function readSmallFile(
+  path: string,
+  name: string,
+  limit: number,
+): Promise<Uint8Array | Problem> {
+  return withFile(path, name, async (handle) => {
+    const bytes = new Uint8Array(limit + 1);
+    let size = 0;
+    while (size < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, size, bytes.length - size);
+      if (bytesRead === 0) break;
+      size += bytesRead;
+    }
+    return bytes.subarray(0, size);
+  });
+}
+
+/** Feeds a route file to the parser. Null, or why it could not be read. */
+export async function readRouteFile(
+  path: string,
+  name: string,
+  parser: RouteFileParser,
+): Promise<Problem | null> {
+  return withFile(path, name, async (handle, size) => {
+    if (size > ROUTE_FILE_LIMIT) {
+      return fileProblem(name, `The file has ${size} bytes, at most ${ROUTE_FILE_LIMIT} are read`);
+    }
+    parser.begin(name);
+    const problem = await feed(handle, name, parser);
+    parser.end();
+    return problem;
+  });
+}
+
+async function feed(handle: FileHandle, name: string, parser: RouteFileParser): Promise<Problem | null> {
+  // One byte is kept free for the newline that the last line may lack.
+  const bytes = new Uint8Array(CHUNK + 1);
+  let kept = 0;
+  let total = 0;
+  for (;;) {
+    const { bytesRead } = await handle.read(bytes, kept, CHUNK - kept);
+    let filled = kept + bytesRead;
+    if (total === 0 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
+      bytes.copyWithin(0, 3, filled);
+      filled -= 3;
+    }
+    total += bytesRead;
+    if (bytesRead === 0) {
+      if (kept > 0) {
+        bytes[filled++] = NEWLINE;
+        parser.parse(bytes, 0, filled);
+      }
+      return null;
+    }
+    if (total > ROUTE_FILE_LIMIT) {
+      return fileProblem(name, `The file has more than ${ROUTE_FILE_LIMIT} bytes`);
+    }
+    const end = bytes.lastIndexOf(NEWLINE, filled - 1) + 1;
+    if (end === 0 && filled === CHUNK) {
+      return fileProblem(name, `A line has more than ${CHUNK} bytes`, "one route stands on one line");
+    }
+    if (end > 0) parser.parse(bytes, 0, end);
+    bytes.copyWithin(0, end, filled);
+    kept = filled - end;
+  }
+}
+
+/** Opens without waiting (a FIFO would block for ever), and hands only regular files on. */
+async function withFile<T>(
+  path: string,
+  name: string,
+  use: (handle: FileHandle, size: number) => Promise<T>,
+): Promise<T | Problem> {
+  let handle: FileHandle | null = null;
+  try {
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stat = await handle.stat();
+    if (stat.isDirectory()) return fileProblem(name, "Cannot read the file: it is a directory");
+    if (!stat.isFile()) return fileProblem(name, "Cannot read the file: it is not a regular file");
+    return await use(handle, stat.size);
+  } catch (thrown) {
+    return fileProblem(name, `Cannot read the file: ${reason(thrown)}`);
+  } finally {
+    await handle?.close().catch(() => {});
+  }
+}
+
+function reason(thrown: unknown): string {
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  return REASONS[code] ?? (thrown instanceof Error ? thrown.message : String(thrown));
+}
+
+const REASONS: Readonly<Record<string, string | undefined>> = {
+  ENOENT: "it does not exist",
+  ENOTDIR: "a part of its path is not a directory",
+  EACCES: "permission denied",
+  EISDIR: "it is a directory",
+  ELOOP: "too many symbolic links",
+  ENAMETOOLONG: "its name is too long",
+  ENXIO: "it is not a regular file",
+  ERR_INVALID_ARG_VALUE: "its name is impossible",
+};

@@ -1,0 +1,59 @@
+/**
+ * krt.yaml → KrtConfig, or every problem it has. The stages: bytes → text (source.ts) → YAML (compose.ts) →
+ * plain values with places (tree.ts) → right types (shape.ts) → meaning (settings.ts, instances.ts,
+ * statics.ts with the route files). The first three stop at their own errors, since what follows would be
+ * noise; from then on everything is checked and reported at once.
+ */
+
+import { compose } from "./compose.ts";
+import type { KrtConfig } from "./config.ts";
+import { readSmallFile } from "./files.ts";
+import { checkProtocolNames, readKernels, readTables } from "./instances.ts";
+import { IPROUTE2_DIRECTORIES, kernelTableNames } from "./kernel-tables.ts";
+import { fileProblem, type Problem, sortProblems } from "./problems.ts";
+import { readSettings } from "./settings.ts";
+import { checkShape } from "./shape.ts";
+import { decodeSource, SIZE_LIMIT, Source } from "./source.ts";
+import { readStatics } from "./statics.ts";
+import { Tree } from "./tree.ts";
+
+export { type Problem, renderProblems } from "./problems.ts";
+
+export type LoadedConfig =
+  | { readonly ok: true; readonly config: KrtConfig }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export interface LoadOptions {
+  /** Where the names of kernel tables come from. */
+  readonly iproute2Directories?: readonly string[];
+}
+
+/**
+ * Reads and checks a configuration with its route files. Never rejects: whatever is wrong, also with reading,
+ * is a problem. Changes nothing anywhere.
+ */
+export async function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadedConfig> {
+  const bytes = await readSmallFile(file, file, SIZE_LIMIT);
+  if (!(bytes instanceof Uint8Array)) return { ok: false, problems: [bytes] };
+  const source = decodeSource(file, bytes);
+  if (!(source instanceof Source)) return { ok: false, problems: [source] };
+  const composed = compose(source);
+  if (composed.document === null) return { ok: false, problems: sortProblems(composed.problems) };
+  const tree = new Tree(source, composed.document);
+  if (tree.value === null) {
+    const message = "The file holds no configuration";
+    return { ok: false, problems: [fileProblem(file, message, "config/krt.yaml is an example")] };
+  }
+  const { input, problems: shapeProblems } = checkShape(tree);
+  const problems: Problem[] = [...tree.problems, ...shapeProblems];
+  const settings = readSettings(input, tree, problems);
+  const tables = readTables(input, tree, problems);
+  checkProtocolNames(input, tree, problems);
+  const tableNames = await kernelTableNames(options.iproute2Directories ?? IPROUTE2_DIRECTORIES);
+  const kernels = readKernels(input, tables, tableNames, tree, problems);
+  const { statics, fileProblems } = await readStatics(input, tables, tree, problems);
+  if (problems.length > 0 || fileProblems.length > 0) {
+    return { ok: false, problems: [...sortProblems(problems), ...fileProblems] };
+  }
+  return { ok: true, config: { file, ...settings, formerProtocolIds: [], tables, kernels, statics } };
+}

@@ -1,0 +1,182 @@
+/**
+ * Which routes make sense, whatever they were written in: the rules that krt.yaml and route files share. They
+ * refuse what the kernel would refuse for ever (a gateway of the wrong family, onlink without a device); what
+ * depends on the moment (a gateway that is not reachable now) is left to the kernel.
+ */
+
+import { equalIp, type Family, formatAddress, type IpAddress, parseIp } from "../lib/ip.ts";
+import { formatPrefix, isPrefix, maxLength, type Prefix, parsePrefix } from "../lib/prefix.ts";
+import type { NexthopSpec, RouteSpec } from "../proto/static/config.ts";
+
+export interface Complaint {
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+/** What is wrong with a spec, and where: a field of the route, or of one of its nexthops. */
+export interface Fault extends Complaint {
+  readonly nexthop: number | null;
+  readonly field: "route" | "via" | "dev" | "onlink" | "prefsrc" | "mtu";
+}
+
+/** The most nexthops of one route that the kernel's message and its own limits allow. */
+export const NEXTHOP_LIMIT: Readonly<Record<Family, number>> = { 4: 128, 6: 64 };
+
+/** The smallest MTU of a family (RFC 791, RFC 8200). */
+export const SMALLEST_MTU: Readonly<Record<Family, number>> = { 4: 68, 6: 1280 };
+
+/** Every fault of `spec` as a route to a prefix of `family`. */
+export function specFaults(spec: RouteSpec, family: Family): Fault[] {
+  const faults: Fault[] = [];
+  const fault = (
+    nexthop: number | null,
+    field: Fault["field"],
+    message: string,
+    hint: string | null = null,
+  ) => {
+    faults.push({ nexthop, field, message, hint });
+  };
+  const { nexthops, type } = spec;
+  if (type !== "unicast") {
+    if (nexthops.length > 0) {
+      const field = nexthops[0]!.via !== null ? "via" : nexthops[0]!.dev !== null ? "dev" : "onlink";
+      fault(0, field, `A ${type} route has no nexthop: it forwards nothing`, "remove via, dev and nexthops");
+    }
+  } else if (nexthops.length === 0) {
+    fault(null, "route", "The route says neither via nor dev", "a route that discards has a type: blackhole");
+  } else if (nexthops.length > NEXTHOP_LIMIT[family]) {
+    const limit = NEXTHOP_LIMIT[family];
+    fault(null, "route", `The route has ${nexthops.length} nexthops, IPv${family} allows ${limit}`);
+  } else {
+    for (const [i, nexthop] of nexthops.entries()) {
+      for (const one of nexthopFaults(nexthop, family)) fault(i, one.field, one.message, one.hint);
+      const twin = nexthops.findIndex((other) => sameNexthop(other, nexthop));
+      if (twin < i) {
+        const field = nexthop.via === null ? "dev" : "via";
+        fault(
+          i,
+          field,
+          `The same nexthop is there already, as number ${twin + 1}`,
+          "give it a greater weight",
+        );
+      }
+    }
+  }
+  if (spec.prefsrc !== null) {
+    const wrong = sourceComplaint(spec.prefsrc, family);
+    if (wrong !== null) fault(null, "prefsrc", wrong);
+  }
+  if (spec.mtu !== null && spec.mtu < SMALLEST_MTU[family]) {
+    fault(null, "mtu", `mtu must be at least ${SMALLEST_MTU[family]} for IPv${family}, not ${spec.mtu}`);
+  }
+  return faults;
+}
+
+type NexthopFault = Complaint & { readonly field: "route" | "via" | "dev" | "onlink" };
+
+function nexthopFaults({ via, dev, onlink }: NexthopSpec, family: Family): NexthopFault[] {
+  const faults: NexthopFault[] = [];
+  if (via === null && dev === null) {
+    faults.push({ field: "route", message: "The nexthop says neither via nor dev", hint: null });
+  }
+  if (via !== null) {
+    const wrong = gatewayComplaint(via, dev, family);
+    if (wrong !== null) faults.push({ field: "via", ...wrong });
+  }
+  const badName = dev === null ? null : deviceComplaint(dev);
+  if (badName !== null) faults.push({ field: "dev", message: badName, hint: null });
+  if (onlink && (via === null || dev === null)) {
+    const lacks = dev === null ? "dev" : "via";
+    faults.push({
+      field: "onlink",
+      message: `onlink needs ${lacks}: it says that the gateway is directly reachable on that interface`,
+      hint: null,
+    });
+  }
+  return faults;
+}
+
+function gatewayComplaint(via: IpAddress, dev: string | null, family: Family): Complaint | null {
+  const text = formatAddress(via);
+  if (via.family !== family) {
+    return {
+      message: `Gateway ${text} is IPv${via.family}, the prefix is IPv${family}`,
+      hint: family === 4 ? "IPv4 routes via IPv6 gateways are not supported in this version" : null,
+    };
+  }
+  if (isUnspecified(via)) return { message: `Gateway ${text} is no address`, hint: null };
+  if (isMulticast(via)) return { message: `Gateway ${text} is a multicast address`, hint: null };
+  if (family === 6 && dev === null && via.w0 >>> 22 === 0x3fa) {
+    return { message: `Gateway ${text} is link-local and needs dev`, hint: "say on which interface it is" };
+  }
+  return null;
+}
+
+function sourceComplaint(source: IpAddress, family: Family): string | null {
+  const text = formatAddress(source);
+  if (source.family !== family) return `prefsrc ${text} is IPv${source.family}, the prefix is IPv${family}`;
+  return isUnspecified(source) || isMulticast(source) ? `prefsrc ${text} is no address of a host` : null;
+}
+
+/** As the kernel's dev_valid_name(), on one character a byte. */
+function deviceComplaint(dev: string): string | null {
+  if (dev.length === 0) return "dev is empty";
+  const text = Buffer.from(dev, "latin1").toString("utf8");
+  if (dev.length > 15) return `Interface name "${text}" has ${dev.length} bytes, at most 15 are possible`;
+  if (dev === "." || dev === ".." || /[/:\s\0]/.test(dev)) {
+    return `Interface name "${text}" is impossible: no spaces, "/" or ":"`;
+  }
+  return null;
+}
+
+function isUnspecified({ w0, w1, w2, w3 }: IpAddress): boolean {
+  return (w0 | w1 | w2 | w3) === 0;
+}
+
+function isMulticast({ family, w0 }: IpAddress): boolean {
+  return family === 4 ? w0 >>> 28 === 0xe : w0 >>> 24 === 0xff;
+}
+
+function sameNexthop(a: NexthopSpec, b: NexthopSpec): boolean {
+  if (a.dev !== b.dev) return false;
+  return a.via === null || b.via === null ? a.via === b.via : equalIp(a.via, b.via);
+}
+
+/** Reads an address for `field`; a prefix written by mistake is recognized. */
+export function readAddress(field: string, text: string): IpAddress | Complaint {
+  const address = parseIp(text);
+  if (address !== null) return address;
+  const slash = text.indexOf("/");
+  const bare = slash > 0 ? parseIp(text.slice(0, slash)) : null;
+  return {
+    message: `${field} must be an IP address, not "${text}"`,
+    hint: bare === null ? null : `did you mean "${text.slice(0, slash)}"?`,
+  };
+}
+
+/**
+ * Reads a prefix of `family`, or of any family when that is null. "default" is the prefix of length 0;
+ * `bareHost` allows an address alone, as `ip route` prints a host route.
+ */
+export function readPrefix(text: string, family: Family | null, bareHost: boolean): Prefix | Complaint {
+  if (text === "default") {
+    return family === null
+      ? { message: 'The family of "default" is not known', hint: null }
+      : { family, w0: 0, w1: 0, w2: 0, w3: 0, length: 0 };
+  }
+  const host = bareHost ? parseIp(text) : null;
+  const parsed = host === null ? parsePrefix(text) : { ...host, length: maxLength(host.family) };
+  if (!isPrefix(parsed)) {
+    const { suggestion } = parsed;
+    return { message: parsed.message, hint: suggestion === null ? null : `did you mean "${suggestion}"?` };
+  }
+  if (family === null || parsed.family === family) return parsed;
+  const { w0, w1, w2, w3, length } = parsed;
+  const written = formatPrefix(parsed.family, w0, w1, w2, w3, length);
+  return { message: `Prefix ${written} is IPv${parsed.family}, the table is IPv${family}`, hint: null };
+}
+
+/** Tells a complaint from what was read. */
+export function isComplaint<T extends object>(read: T | Complaint): read is Complaint {
+  return "message" in read;
+}

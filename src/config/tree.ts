@@ -1,0 +1,129 @@
+/**
+ * A YAML document as plain values that still know where they were written. Values are looked up by path
+ * (["kernel", "kernel4", "metric"]), so the checks after this work on plain data and name a place only when
+ * something is wrong. Doubled keys are found here: the yaml package's own check is quadratic.
+ */
+
+import { type Document, isMap, isScalar, isSeq, type Pair, type YAMLMap, type YAMLSeq } from "yaml";
+import type { Problem } from "./problems.ts";
+import type { Source } from "./source.ts";
+
+export type Path = readonly (string | number)[];
+
+/** A mapping of krt.yaml: no prototype, so that no key is special. */
+export type Mapping = { [key: string]: unknown };
+
+export class Tree {
+  readonly source: Source;
+  /** The root: usually a Mapping; null when there is nothing but comments. */
+  readonly value: unknown;
+  /** Doubled keys and keys that are not text. */
+  readonly problems: Problem[] = [];
+  private readonly root: unknown;
+  private readonly pairs = new Map<YAMLMap, Map<string, Pair>>();
+
+  constructor(source: Source, document: Document.Parsed) {
+    this.source = source;
+    this.root = document.contents;
+    this.value = this.convert(document.contents);
+  }
+
+  /** A problem at the value of `path`, or where it would stand when there is none. */
+  atValue(path: Path, message: string, hint: string | null = null): Problem {
+    return this.source.problem(this.offset(path, false), message, hint);
+  }
+
+  /** A problem at the key of the last step of `path`. */
+  atKey(path: Path, message: string, hint: string | null = null): Problem {
+    return this.source.problem(this.offset(path, true), message, hint);
+  }
+
+  /** Whether something was written at `path`, also when it was taken out of `value` since. */
+  has(path: Path): boolean {
+    let node = this.root;
+    for (const step of path) {
+      const child = this.child(node, step);
+      if (child === undefined) return false;
+      node = child.value;
+    }
+    return true;
+  }
+
+  /** The line of the value of `path`. */
+  lineOf(path: Path): number {
+    return this.source.position(this.offset(path, false)).line;
+  }
+
+  /** The line of the key of `path`. */
+  lineOfKey(path: Path): number {
+    return this.source.position(this.offset(path, true)).line;
+  }
+
+  /** A scalar as it was written (`0660`), or null: what it means as a number may not be what it says. */
+  written(path: Path): string | null {
+    let node = this.root;
+    for (const step of path) node = this.child(node, step)?.value;
+    return isScalar(node) && typeof node.source === "string" ? node.source : null;
+  }
+
+  private offset(path: Path, ofKey: boolean): number {
+    let node = this.root;
+    let found = start(node) ?? 0;
+    for (let i = 0; i < path.length; i++) {
+      const child = this.child(node, path[i]!);
+      if (child === undefined) return found;
+      const key = start(child.key);
+      const value = start(child.value);
+      const wantsKey = ofKey && i === path.length - 1;
+      found = (wantsKey ? (key ?? value) : (value ?? key)) ?? found;
+      node = child.value;
+    }
+    return found;
+  }
+
+  private child(node: unknown, step: string | number): { key: unknown; value: unknown } | undefined {
+    if (isMap(node)) return this.pairs.get(node)?.get(String(step));
+    if (isSeq(node) && typeof step === "number" && step < node.items.length) {
+      return { key: null, value: node.items[step] };
+    }
+    return undefined;
+  }
+
+  private convert(node: unknown): unknown {
+    if (isMap(node)) return this.convertMap(node);
+    if (isSeq(node)) return (node as YAMLSeq).items.map((item) => this.convert(item));
+    if (isScalar(node)) return node.value;
+    return null;
+  }
+
+  private convertMap(node: YAMLMap): Mapping {
+    const mapping: Mapping = Object.create(null) as Mapping;
+    const pairs = new Map<string, Pair>();
+    this.pairs.set(node, pairs);
+    for (const pair of node.items) {
+      const { key } = pair;
+      const at = start(key) ?? start(pair.value) ?? start(node) ?? 0;
+      if (!isScalar(key) || typeof key.source !== "string" || key.source === "") {
+        this.problems.push(this.source.problem(at, "A key must be a word"));
+        continue;
+      }
+      const name = key.source;
+      const earlier = pairs.get(name);
+      if (earlier !== undefined) {
+        const { line } = this.source.position(start(earlier.key) ?? 0);
+        this.problems.push(this.source.problem(at, `Key "${name}" is there already, on line ${line}`));
+        continue;
+      }
+      pairs.set(name, pair);
+      mapping[name] = this.convert(pair.value);
+    }
+    return mapping;
+  }
+}
+
+/** Where a node begins in the text. */
+function start(node: unknown): number | null {
+  if (typeof node !== "object" || node === null || !("range" in node)) return null;
+  const { range } = node as { range?: readonly number[] | null };
+  return range?.[0] ?? null;
+}
