@@ -141,7 +141,7 @@ async function run(parsed: Arguments, config: KrtConfig): Promise<void> {
     onFatal(message) {
       if (exitCode !== 0) return;
       exitCode = EXIT_PRIVILEGE;
-      log.error("the kernel refuses writes", { message, hint: "krtd needs CAP_NET_ADMIN" });
+      log.error("the kernel refuses writes", { answer: message, hint: "krtd needs CAP_NET_ADMIN" });
       void stop(true, "no privilege");
     },
     onShutdown: ({ keep }) => void stop(keep, "krtctl shutdown"),

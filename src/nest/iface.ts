@@ -252,9 +252,14 @@ export class Interfaces {
     if (!up) this.lower(entry);
     for (const [key, address] of entry.shown) {
       const now = entry.addresses.get(key);
-      if (now !== undefined && equalAddress(now, address)) continue;
-      entry.shown.delete(key);
-      this.emit({ kind: "address-removed", iface: this.view(entry), address });
+      if (now === undefined) {
+        entry.shown.delete(key);
+        this.emit({ kind: "address-removed", iface: this.view(entry), address });
+      } else if (now.flags !== address.flags || now.scope !== address.scope) {
+        // Duplicate address detection ended, or the like: the address itself neither came nor went.
+        entry.shown.set(key, now);
+        this.emit({ kind: "changed", iface: this.view(entry) });
+      }
     }
     if (up && !entry.up) {
       entry.up = true;
@@ -315,10 +320,6 @@ function linkUp(link: LinkInfo): boolean {
 
 function addressKey(a: AddressInfo): string {
   return `${a.family} ${a.w0} ${a.w1} ${a.w2} ${a.w3} ${a.length} ${a.peer ?? ""}`;
-}
-
-function equalAddress(a: AddressInfo, b: AddressInfo): boolean {
-  return a.flags === b.flags && a.scope === b.scope;
 }
 
 /** Whether the first `bits` bits of two words are equal (≤ 0: none asked; ≥ 32: all). */

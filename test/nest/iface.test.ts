@@ -128,6 +128,16 @@ describe("Interfaces: full and partial updates", () => {
   });
 });
 
+describe("Interfaces: changes of an address", () => {
+  it("announces new flags as a change of the interface, not as an address that went and came", () => {
+    const { interfaces, full, partial } = setup();
+    const tentative = { ...address(2, "2001:db8::1", 64), flags: 0x40 };
+    full([link(2, "v0")], [tentative]);
+    expect(partial(() => interfaces.address({ ...tentative, flags: 0x80 }))).toEqual(["changed v0"]);
+    expect(partial(() => interfaces.address({ ...tentative, flags: 0x80 }))).toEqual([]);
+  });
+});
+
 describe("Interfaces: identity", () => {
   it("keeps an interface through a rename", () => {
     const { interfaces, full } = setup();

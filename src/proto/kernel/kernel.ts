@@ -134,7 +134,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
         fatal: options.onFatal,
         refused: (node, errno, message) => {
           if (!log.enabled("debug")) return;
-          log.debug("kernel refused route", { prefix: table.fib.formatNode(node), errno, message });
+          log.debug("kernel refused route", { prefix: table.fib.formatNode(node), errno, answer: message });
         },
       },
     });
@@ -386,7 +386,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   /** Removals in IPv4 are silent: whatever happens to an interface, the table must be looked at again. */
   private interfaceEvent(event: InterfaceEvent): void {
     if (!this.initialized || this.frozen) return;
-    if (event.kind === "up" || event.kind === "address-added") this.queue.wake();
+    if (event.kind === "up" || event.kind === "address-added" || event.kind === "changed") this.queue.wake();
     if (event.kind !== "created" && event.kind !== "changed") this.requestScan(`interface ${event.kind}`);
   }
 }
