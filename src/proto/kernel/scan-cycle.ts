@@ -1,0 +1,226 @@
+/**
+ * When a kernel protocol scans, and what it makes of how the scan ended.
+ *
+ *   init ──run()──► first-scan ──complete──► pruning ──► idle ◄──────────┐
+ *                     ▲  │ incomplete                     │ timer, event,│
+ *                     └──┘ (backoff)                      ▼ command      │
+ *                                                     scanning ──► pruning
+ *
+ * Nothing is written before the first complete scan: exports only set flags. The first prune then adopts what
+ * is already right, so that a restart with an unchanged configuration writes nothing. An incomplete dump
+ * deletes nothing and withdraws nothing. A scan asked for while one runs results in exactly one more.
+ */
+
+import { Alarm } from "../../lib/alarm.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import type { KernelReport, ScanState } from "../../nest/protocol.ts";
+import type { Os } from "../../sysdep/os.ts";
+import type { KernelConfig } from "./config.ts";
+import type { ExportQueue } from "./export-queue.ts";
+import type { AlienRoutes } from "./learn.ts";
+import { prune } from "./prune.ts";
+import { RouteScan } from "./scan.ts";
+import type { SyncState } from "./sync-state.ts";
+
+/** An interface list older than this is read again before routes are judged. */
+const INTERFACE_MAX_AGE_MS = 2000;
+/** Events within this time lead to one scan. */
+const COALESCE_MS = 50;
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 10_000;
+/** After so many IPv6 dumps in a row that prove nothing, absence is believed: a wrong ADD changes nothing. */
+const UNPROVEN_LIMIT = 3;
+
+export interface ScanCycleOptions {
+  readonly name: string;
+  readonly config: KernelConfig;
+  readonly state: SyncState;
+  readonly queue: ExportQueue;
+  readonly aliens: AlienRoutes | null;
+  readonly os: Os;
+  readonly protocolId: number;
+  /** Reads the interfaces again unless that was done less than `maxAgeMs` ago. */
+  readonly refreshInterfaces: (maxAgeMs: number) => Promise<unknown>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called once, when the first complete scan was pruned. */
+  readonly onInitialized: () => void;
+}
+
+export class ScanCycle {
+  /** A complete scan was seen: from then on the kernel may be written to. */
+  initialized = false;
+  /** Own routes that were missing or changed in the kernel and put right. */
+  repaired = 0;
+  private readonly options: ScanCycleOptions;
+  private readonly alarm: Alarm;
+  private state: ScanState = "init";
+  private stopping = false;
+  private running: Promise<boolean> | null = null;
+  private again: Promise<boolean> | null = null;
+  /** Foreign route events of this family: they can make an IPv6 dump omit routes. */
+  private routeEvents = 0;
+  private unproven = 0;
+  private failedInRow = 0;
+  private count = 0;
+  private incomplete = 0;
+  private lastAt: number | null = null;
+  private lastDurationMs: number | null = null;
+  private lastProblem: string | null = null;
+  private lastRoutes = 0;
+
+  constructor(options: ScanCycleOptions) {
+    this.options = options;
+    this.alarm = new Alarm(options.clock, () => void this.run());
+  }
+
+  /** Why the last scan was not complete, or null when it was (or none has ended yet). */
+  get problem(): string | null {
+    return this.lastProblem;
+  }
+
+  report(): KernelReport["scan"] {
+    return {
+      state: this.state,
+      count: this.count,
+      incomplete: this.incomplete,
+      lastAt: this.lastAt,
+      lastDurationMs: this.lastDurationMs,
+      lastProblem: this.lastProblem,
+      routes: this.lastRoutes,
+    };
+  }
+
+  /** Scans and prunes; resolves with whether the scan was complete. What it queued may not be written yet. */
+  run(): Promise<boolean> {
+    if (this.stopping) return Promise.resolve(false);
+    if (this.running === null) {
+      this.running = this.runOnce().finally(() => {
+        this.running = null;
+      });
+      return this.running;
+    }
+    this.again ??= this.running.then(() => {
+      this.again = null;
+      return this.run();
+    });
+    return this.again;
+  }
+
+  /** Asks for a scan soon; many requests within COALESCE_MS are one. */
+  request(reason: string): void {
+    if (this.state === "init") return;
+    this.options.log.debug("scan requested", { protocol: this.options.name, reason });
+    this.within(COALESCE_MS);
+  }
+
+  /** A route of this family changed in the kernel, not by our hand. */
+  routeEvent(): void {
+    this.routeEvents++;
+  }
+
+  /** No further scan begins, and one under way is not acted on. */
+  cancel(): void {
+    this.stopping = true;
+    this.alarm.cancel();
+  }
+
+  /** Resolves when nothing runs any more. */
+  async ended(): Promise<void> {
+    await this.running;
+  }
+
+  private within(delayMs: number): void {
+    if (!this.stopping) this.alarm.within(delayMs);
+  }
+
+  private async runOnce(): Promise<boolean> {
+    const { clock, log, name, config } = this.options;
+    this.alarm.cancel();
+    let complete = false;
+    try {
+      complete = await this.scan();
+    } catch (error) {
+      this.failed(error instanceof Error ? error.message : String(error));
+      log.error("scan failed", { protocol: name, error });
+    }
+    this.state = this.initialized ? "idle" : "first-scan";
+    this.lastAt = clock.wall();
+    if (!complete) this.within(Math.min(RETRY_MIN_MS * 2 ** Math.min(this.failedInRow, 10), RETRY_MAX_MS));
+    if (config.scanTimeMs > 0) this.within(config.scanTimeMs);
+    return complete;
+  }
+
+  private async scan(): Promise<boolean> {
+    const { os, clock, log, name, state, queue, aliens, protocolId, config } = this.options;
+    await this.options.refreshInterfaces(INTERFACE_MAX_AGE_MS);
+    this.state = this.initialized ? "scanning" : "first-scan";
+    const startedAt = clock.now();
+    const changesBefore = this.routeEvents + queue.deletions;
+    const learnKernel = config.learn === "all";
+    const scan = new RouteScan({ state, ownProtocol: protocolId, aliens, learnKernel });
+    const query = { family: state.table.family, table: config.kernelTable };
+    try {
+      const outcome = await os.scanRoutes(query, scan);
+      this.count++;
+      this.lastRoutes = outcome.messages;
+      if (this.stopping) return false;
+      if (!outcome.complete) {
+        this.failed(outcome.reason ?? "incomplete");
+        log.warn("scan incomplete, nothing pruned", { protocol: name, reason: outcome.reason });
+        return false;
+      }
+      this.lastProblem = null;
+      this.failedInRow = 0;
+      const whole = await this.prune(scan, this.provesAbsence(changesBefore));
+      this.lastDurationMs = clock.now() - startedAt;
+      return whole;
+    } finally {
+      scan.stale.clear();
+    }
+  }
+
+  private async prune(scan: RouteScan, provesAbsence: boolean): Promise<boolean> {
+    const { state, queue, aliens, clock, log, name, onInitialized } = this.options;
+    const first = !this.initialized;
+    this.state = "pruning";
+    this.initialized = true;
+    let missing = 0;
+    const whole = await prune({
+      scan,
+      state,
+      queue,
+      aliens,
+      provesAbsence,
+      first,
+      clock,
+      stopped: () => this.stopping,
+      missing: (node) => {
+        missing++;
+        if (log.enabled("debug")) log.debug("reinstalling", { prefix: state.table.fib.formatNode(node) });
+      },
+    });
+    if (missing + scan.changed > 0) {
+      this.repaired += missing + scan.changed;
+      log.info("repairing drift", { protocol: name, missing, changed: scan.changed });
+    }
+    if (first) onInitialized();
+    if (!provesAbsence) this.request("IPv6 routes changed during the dump");
+    return whole;
+  }
+
+  private failed(problem: string): void {
+    this.incomplete++;
+    this.failedInRow++;
+    this.lastProblem = problem;
+  }
+
+  /** IPv6 dumps can omit stable routes when routes change meanwhile, without saying so. */
+  private provesAbsence(changesBefore: number): boolean {
+    const { state, queue } = this.options;
+    const quiet = this.routeEvents + queue.deletions === changesBefore;
+    this.unproven = quiet || this.unproven + 1 >= UNPROVEN_LIMIT ? 0 : this.unproven + 1;
+    return state.table.family === 4 || this.unproven === 0;
+  }
+}
