@@ -1,8 +1,10 @@
 /** Holds src to the import table, and the checker itself to made-up offenders. */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { checkImports, IMPORT_TABLE, readImports } from "./import-table.ts";
-import { sourceFiles } from "./source-files.ts";
+import { root, sourceFiles } from "./source-files.ts";
 
 const src = sourceFiles("src").map(({ path, text }) => ({ path: path.slice("src/".length), text }));
 
@@ -27,6 +29,16 @@ describe("the import table", () => {
         .map(({ specifier }) => `${path} imports ${specifier}`),
     );
     expect(dangling).toEqual([]);
+  });
+
+  it("is explained, row by row, in docs/architecture.md", () => {
+    const text = readFileSync(join(root, "docs", "architecture.md"), "utf8");
+    const rows = text.split("\n").filter((line) => line.startsWith("| `"));
+    const explained = rows.flatMap((row) => (row.split("|")[1] ?? "").match(/[\w/.*]+/g) ?? []);
+    const zones = IMPORT_TABLE.map(({ zone }) =>
+      zone.replace(/^proto\/\w+\/$/, "proto/*").replace(/\/$/, ""),
+    );
+    expect(new Set(explained)).toEqual(new Set(zones));
   });
 
   it("has one rule a zone", () => {
