@@ -26,6 +26,9 @@ interface Rule {
 /** What a route is, in words and names: vocabulary that all who read or write routes share, no behaviour of nest. */
 const ROUTE_WORDS = ["nest/attrs-draft.ts", "nest/route.ts"] as const;
 
+/** What krtctl and the server must agree on: the way to the socket, and the words of a query. */
+const BOTH_ENDS = ["control/client.ts", "control/socket-path.ts", "control/query.ts"] as const;
+
 export const IMPORT_TABLE: readonly Rule[] = [
   { zone: "lib/", values: [], types: [] },
   { zone: "nest/", values: ["lib/"], types: [] },
@@ -53,7 +56,7 @@ export const IMPORT_TABLE: readonly Rule[] = [
     types: ["nest/"],
   },
   { zone: "control/", values: ["nest/", "config/", "lib/"], types: [] },
-  { zone: "cli/", values: ["control/client/", "control/client.ts", "lib/"], types: ["control/"] },
+  { zone: "cli/", values: [...BOTH_ENDS, "lib/"], types: ["control/"] },
   {
     zone: "daemon.ts",
     values: ["nest/", "proto/", "lib/"],
