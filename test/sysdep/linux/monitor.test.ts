@@ -1,0 +1,94 @@
+/** Notifications become events; what cannot be read becomes a loss. */
+
+import { describe, expect, it } from "vitest";
+import { RouteMonitor } from "../../../src/sysdep/linux/monitor.ts";
+import {
+  RTM_DELADDR,
+  RTM_DELLINK,
+  RTM_DELROUTE,
+  RTM_NEWADDR,
+  RTM_NEWLINK,
+  RTM_NEWROUTE,
+} from "../../../src/sysdep/linux/netlink/constants.ts";
+import { FakeTransport } from "../../support/fake-transport.ts";
+import { capturedMessages } from "../../support/netlink-fixtures.ts";
+
+const link = capturedMessages("links").find(({ bytes }) => bytes[0] === 0)!.bytes;
+const address = capturedMessages("addresses").find(({ bytes }) => bytes[0] === 2)!.bytes;
+const route = capturedMessages("routes-ipv4")[0]!.bytes;
+const ifindex = new DataView(link.buffer, link.byteOffset).getInt32(4, true);
+
+async function start() {
+  const transport = new FakeTransport();
+  const monitor = new RouteMonitor(transport);
+  const seen: string[] = [];
+  const subscription = await monitor.start({
+    link: (info) => seen.push(`link ${info.ifindex}`),
+    linkGone: (index) => seen.push(`link ${index} gone`),
+    address: () => seen.push("address"),
+    addressGone: () => seen.push("address gone"),
+    route: ({ family }, gone) => seen.push(`route ${family}${gone ? " gone" : ""}`),
+    lost: (reason) => seen.push(`lost: ${reason}`),
+  });
+  return { transport, monitor, seen, subscription };
+}
+
+describe("RouteMonitor", () => {
+  it("joins links, addresses and routes of both families", async () => {
+    expect((await start()).transport.groups).toEqual([1, 5, 9, 7, 11]);
+  });
+
+  it("tells links, addresses and routes, come and gone", async () => {
+    const { transport, seen } = await start();
+    transport.notify(RTM_NEWLINK, link);
+    transport.notify(RTM_DELLINK, link);
+    transport.notify(RTM_NEWADDR, address);
+    transport.notify(RTM_DELADDR, address);
+    transport.notify(RTM_NEWROUTE, route);
+    transport.notify(RTM_DELROUTE, route);
+    expect(seen).toEqual([
+      `link ${ifindex}`,
+      `link ${ifindex} gone`,
+      "address",
+      "address gone",
+      "route 4",
+      "route 4 gone",
+    ]);
+  });
+
+  it("leaves out our own echoes, bridge ports and what it did not ask for", async () => {
+    const { transport, seen } = await start();
+    const bridge = link.slice();
+    bridge[0] = 7;
+    transport.notify(RTM_DELLINK, bridge);
+    transport.notify(RTM_NEWLINK, bridge);
+    transport.notify(RTM_NEWROUTE, route, true);
+    transport.notify(52, new Uint8Array(4));
+    expect(seen).toEqual([]);
+  });
+
+  it.each([RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_NEWROUTE, RTM_DELROUTE])(
+    "tells a message of type %i that cannot be read as a loss",
+    async (type) => {
+      const { transport, monitor, seen } = await start();
+      transport.notify(type, Uint8Array.of(type === RTM_NEWLINK || type === RTM_DELLINK ? 0 : 2, 1));
+      expect(seen).toEqual([`lost: a notification of type ${type} could not be decoded`]);
+      expect(monitor.malformed).toBe(1);
+    },
+  );
+
+  it("passes on losses of the transport, and is silent once closed", async () => {
+    const { transport, seen, subscription } = await start();
+    transport.lose("overrun");
+    await subscription?.close();
+    transport.notify(RTM_NEWROUTE, route);
+    expect(seen).toEqual(["lost: overrun"]);
+  });
+
+  it("is null over a transport without notifications", async () => {
+    const transport = new FakeTransport();
+    transport.supportsMonitor = false;
+    const sink = { link() {}, linkGone() {}, address() {}, addressGone() {}, route() {}, lost() {} };
+    expect(await new RouteMonitor(transport).start(sink)).toBeNull();
+  });
+});
