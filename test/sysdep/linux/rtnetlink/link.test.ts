@@ -74,9 +74,9 @@ describe("decodeLink()", () => {
   });
 
   it("keeps what it knows when an attribute has another length", () => {
-    const hex = `00000100010000000000000000000000${"0700030076300000"}${"06000d0001000000"}${"0400010004002100"}`;
+    const hex = `00000100010000000000000000000000${"0700030076300000"}${"06000d0001000000"}${"0400010004002100"}${"0800100006000000"}`;
     const link = decoded(new Uint8Array(Buffer.from(hex, "hex")));
-    expect(link).toMatchObject({ name: "v0", mtu: 0, mac: null, kind: null, master: null, carrier: null });
+    expect(link).toMatchObject({ name: "v0", mtu: 0, mac: null, kind: null, operstate: 0, carrier: null });
   });
 
   it("does not look outside the message, whatever bytes and length it has", () => {

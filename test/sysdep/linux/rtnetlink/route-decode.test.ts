@@ -102,6 +102,15 @@ describe("decodeRoute()", () => {
     ["an rtnexthop that ends after its attribute", "02000000fe030001000000000c000900100000000a000000"],
     ["an rtnexthop shorter than itself", "02000000fe030001000000000c000900070000000a000000"],
     ["half an rtnexthop", "02000000fe030001000000000800090008000000"],
+    ["an IPv6 address as RTA_GATEWAY of an IPv4 route", `02000000fe0300010000000014000500${"00".repeat(16)}`],
+    ["RTA_PREFSRC of another family", `02000000fe0300010000000014000700${"00".repeat(16)}`],
+    ["RTA_PREFSRC of two bytes", "02000000fe030001000000000600070001000000"],
+    ["RTA_PREF of no bytes", "02000000fe0300010000000004001400"],
+    [
+      "an attribute that ends after its rtnexthop",
+      "02000000fe03000100000000" + "10000900" + "0c0000000a000000" + "08000500",
+    ],
+    ["a metric that ends after RTA_METRICS", "02000000fe03000100000000" + "08000800" + "08000200"],
     ["a metric of two bytes", "02000000fe030001000000000c0008000600020078050000"],
   ])("refuses %s", (_why, hex) => {
     expect(decoded(new Uint8Array(Buffer.from(hex, "hex")))).toBeNull();
@@ -131,6 +140,16 @@ describe("decodeRoute()", () => {
       "02000000fe0300010000000006001500020000",
       "0.0.0.0/0 proto 3 | opaque",
     ],
+    [
+      "an rtnexthop whose length is not a multiple of 4",
+      "02000000fe03000100000000" + "1c000900" + "0d0000000a000000" + "05001800ff000000" + "080000000c000000",
+      "0.0.0.0/0 proto 3 | dev 10 | dev 12",
+    ],
+    [
+      "RTA_MULTIPATH of a blackhole, which has no nexthops",
+      "02000000fe03000600000000" + "0c000900" + "080000000a000000",
+      "blackhole 0.0.0.0/0 proto 3",
+    ],
     ["a realm of IPv6", "0a000000fe0300010000000008000b0001000000", "::/0 proto 3 | opaque"],
     [
       "flag bits in an attribute type",
@@ -139,5 +158,16 @@ describe("decodeRoute()", () => {
     ],
   ])("accepts %s", (_why, hex, expected) => {
     expect(routeText(decoded(new Uint8Array(Buffer.from(hex, "hex")))!)).toBe(expected);
+  });
+
+  it("keeps nothing of a gateway that another replaces", () => {
+    const gateway = "080005000a000009";
+    const via = `160012000a00${"ff".repeat(16)}0000`;
+    const words = (attributes: string): Int32Array => {
+      const message = Buffer.from(`02000000fe03000100000000${attributes}`, "hex");
+      const { attrs } = decoded(new Uint8Array(message))!;
+      return attrs.words.slice(0, attrs.length);
+    };
+    expect(words(via + gateway)).toEqual(words(gateway));
   });
 });

@@ -151,6 +151,12 @@ describe("RouteEncoder.encode()", () => {
     expect(routeText(decodedPayload(several!)!)).toContain("via 0.0.0.1 dev 10 onlink | via 10.0.0.9 dev 10");
   });
 
+  it("writes an IPv6 gateway of an IPv4 route as RTA_VIA, with clean padding", () => {
+    const attrs = draft(1, (a) => a.addNexthop(6, 0xfe800000 | 0, 0, 0, 9, 10, 1, 0, 0));
+    const via = "16001200" + "0a00" + "fe800000000000000000000000000009" + "0000" + "080004000a000000";
+    expect(hex(encoded(ROUTE_ADD, PREFIX, attrs)).slice(2 * 52)).toBe(via);
+  });
+
   it("deletes in IPv4 by prefix, metric, protocol and table, whatever the attributes", () => {
     const attrs = draft(
       1,

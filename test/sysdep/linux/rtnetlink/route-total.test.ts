@@ -80,6 +80,20 @@ describe("decodeRoute() on any bytes", () => {
     }
   });
 
+  it.each([
+    ["RTA_VIA", 18],
+    ["RTA_MULTIPATH", 9],
+    ["RTA_METRICS", 8],
+    ["RTA_PREF", 20],
+    ["RTA_OIF", 4],
+    ["RTA_GATEWAY", 5],
+  ])("stays inside when the last attribute is %s of 0 to 12 bytes", (_name, type) => {
+    for (let size = 0; size <= 12; size++) {
+      const rtmsg = [2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0];
+      decodeExactly(Uint8Array.of(...rtmsg, 4 + size, 0, type, 0, ...new Array<number>(size).fill(8)));
+    }
+  });
+
   it("ends and stays inside on random bytes after a plausible header", () => {
     const message = fc
       .tuple(fc.constantFrom(0, 2, 7, 10, 28), fc.uint8Array({ minLength: 0, maxLength: 200 }))
