@@ -1,0 +1,161 @@
+/**
+ * The commands and how abbreviated words find one. A command is a path of words; every word may be shortened,
+ * and what decides is the whole line: `sh` alone may be show or shutdown, `sh ro` can only be `show routes`,
+ * because shutdown takes no words.
+ */
+
+import { UsageError } from "./exit-code.ts";
+import { ambiguous } from "./words.ts";
+
+export type CommandName =
+  | "show status"
+  | "show routes"
+  | "show kernel"
+  | "show protocols"
+  | "show interfaces"
+  | "show static"
+  | "show tables"
+  | "scan"
+  | "shutdown"
+  | "help";
+
+export interface CommandSpec {
+  readonly name: CommandName;
+  /** Spellings of the path; the first is the one shown. */
+  readonly paths: readonly (readonly string[])[];
+  /** How many words may follow. */
+  readonly operands: { readonly min: number; readonly max: number };
+  /** What follows, for the help. */
+  readonly usage: string;
+  readonly summary: string;
+}
+
+const ANY = Number.POSITIVE_INFINITY;
+
+export const COMMANDS: readonly CommandSpec[] = [
+  spec("show status", [["show", "status"]], 0, 0, "", "whether krtd is in sync, and its counters"),
+  spec(
+    "show routes",
+    [
+      ["show", "routes"],
+      ["show", "route"],
+    ],
+    0,
+    ANY,
+    "[PREFIX | for IP | in PREFIX] [table NAME|all] [protocol NAME] [state STATE] [type TYPE] [dev IF] [via IP] [count] [all]",
+    "routes of krtd's tables and how the kernel stands to each",
+  ),
+  spec(
+    "show kernel",
+    [["show", "kernel"]],
+    0,
+    ANY,
+    "[PREFIX | for IP | in PREFIX] [table N|NAME] [protocol NAME] [class CLASS] [type TYPE] [dev IF] [via IP] [count]",
+    "the kernel's own routes, read now, with class and verdict",
+  ),
+  spec(
+    "show protocols",
+    [["show", "protocols"]],
+    0,
+    2,
+    "[all] [NAME|glob]",
+    "protocols, with all: and their counters",
+  ),
+  spec("show interfaces", [["show", "interfaces"]], 0, 2, "[summary] [NAME]", "interfaces and addresses"),
+  spec("show static", [["show", "static"]], 0, 2, "[NAME] [count]", "configured static routes"),
+  spec("show tables", [["show", "tables"]], 0, 0, "", "tables and the kernel tables attached to them"),
+  spec("scan", [["scan"]], 1, 1, "NAME|glob|all", "read interfaces or kernel routes now"),
+  spec("shutdown", [["shutdown"]], 0, 0, "[--keep]", "stop krtd; with --keep its routes stay in the kernel"),
+  spec("help", [["help"]], 0, ANY, "[COMMAND]", "this text, or that of one command"),
+];
+
+function spec(
+  name: CommandName,
+  paths: readonly (readonly string[])[],
+  min: number,
+  max: number,
+  usage: string,
+  summary: string,
+): CommandSpec {
+  return { name, paths, operands: { min, max }, usage, summary };
+}
+
+export interface Found {
+  readonly command: CommandSpec;
+  readonly operands: readonly string[];
+}
+
+/** Finds the command that `words` stand for. Throws UsageError when there is none, or more than one. */
+export function findCommand(words: readonly string[]): Found {
+  let found = COMMANDS.flatMap((command) => matchCommand(command, words));
+  // A word written out in full wins over words it begins: "route" is not "routes" cut short.
+  for (let i = 0; found.length > 1 && i < words.length; i++) {
+    const exact = found.filter(({ path }) => path[i] === words[i]);
+    if (exact.length > 0) found = exact;
+  }
+  const [first, ...others] = found;
+  if (first === undefined) throw noCommand(words);
+  if (others.length > 0) {
+    throw ambiguous(
+      words.join(" "),
+      found.map(({ command }) => command.name),
+    );
+  }
+  checkOperands(first);
+  return first;
+}
+
+interface Match extends Found {
+  readonly path: readonly string[];
+}
+
+/** At most one match per command: of two spellings the first that fits. */
+function matchCommand(command: CommandSpec, words: readonly string[]): Match[] {
+  for (const path of command.paths) {
+    if (words.length < path.length) continue;
+    if (words.length - path.length > command.operands.max) continue;
+    if (!path.every((word, i) => beginsWith(word, words[i]))) continue;
+    return [{ command, path, operands: words.slice(path.length) }];
+  }
+  return [];
+}
+
+function beginsWith(word: string, text: string | undefined): boolean {
+  return text !== undefined && text !== "" && word.startsWith(text);
+}
+
+function checkOperands({ command, operands }: Match): void {
+  if (operands.length >= command.operands.min) return;
+  throw new UsageError(
+    `"${command.name}" needs more words`,
+    `Usage: krtctl ${command.name} ${command.usage}`,
+  );
+}
+
+/** Says what would have been possible at the first word that leads nowhere. */
+function noCommand(words: readonly string[]): UsageError {
+  const paths = COMMANDS.flatMap(({ paths }) => paths);
+  for (let i = 0; i < words.length; i++) {
+    const alike = paths.filter((path) =>
+      words.slice(0, i).every((word, k) => beginsWith(path[k] ?? "", word)),
+    );
+    const next = [...new Set(alike.flatMap((path) => path[i] ?? []))];
+    if (next.length === 0 || next.some((word) => beginsWith(word, words[i]))) continue;
+    const before = words.slice(0, i).join(" ");
+    return new UsageError(
+      `Unknown command "${words.slice(0, i + 1).join(" ")}"`,
+      `${before === "" ? "Commands" : `After "${before}"`}: ${next.join(", ")}.`,
+    );
+  }
+  const begun = COMMANDS.filter(({ paths }) =>
+    paths.some((path) => words.every((word, i) => i >= path.length || beginsWith(path[i]!, word))),
+  );
+  const names = begun.map(({ name }) => name);
+  const longer = begun.some(({ paths }) => paths.some((path) => path.length > words.length));
+  return longer
+    ? new UsageError(`"${words.join(" ")}" is not a whole command`, `It may be ${names.join(", ")}.`)
+    : new UsageError(
+        `Too many words: "${words.join(" ")}"`,
+        `Usage: ${begun.map(({ name, usage }) => `krtctl ${name} ${usage}`.trimEnd()).join(", ")}`,
+      );
+}

@@ -1,0 +1,31 @@
+/** The help texts, made of the tables that also drive the parsing. */
+
+import { COMMANDS, type CommandSpec, findCommand } from "./commands.ts";
+import { optionParser } from "./options.ts";
+
+const EXIT_CODES = `Exit codes:
+  0 ok   1 the daemon refused or failed   2 usage   3 daemon not reachable   6 not found`;
+
+/** Help for `words`: one command when they name one, else everything. */
+export function helpText(words: readonly string[]): string {
+  if (words.length > 0) {
+    const { command } = findCommand(words);
+    if (command.name !== "help") return `Usage: krtctl ${line(command)}\n\n${sentence(command.summary)}\n`;
+  }
+  const commands = COMMANDS.map((command) => `  ${line(command)}\n        ${command.summary}`);
+  const options = optionParser()
+    .options.map(({ flags, description }) => `  ${flags.padEnd(24)} ${description}`)
+    .join("\n");
+  return (
+    `Usage: krtctl [options] COMMAND\n\nAsks and tells a running krtd.\n\nCommands (any unambiguous prefix of a word will do):\n` +
+    `${commands.join("\n")}\n\nOptions:\n${options}\n\n${EXIT_CODES}\n`
+  );
+}
+
+function line(command: CommandSpec): string {
+  return `${command.name} ${command.usage}`.trimEnd();
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}

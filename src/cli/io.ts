@@ -1,0 +1,17 @@
+/** What krtctl touches of the process it runs in; tests hand in their own. */
+
+import type { Writable } from "node:stream";
+
+/** A stream that may be a terminal. */
+export interface OutputStream extends Writable {
+  readonly isTTY?: boolean;
+}
+
+export interface CliIo {
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly env: NodeJS.ProcessEnv;
+  readonly uid: number;
+  /** Wall clock, ms. */
+  readonly now: () => number;
+}
