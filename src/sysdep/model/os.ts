@@ -1,0 +1,206 @@
+/**
+ * The OS port over a ModelKernel: what a test gives to the protocols instead of Linux. It is asynchronous as
+ * the real one is (results come in a later microtask, changes may happen in the middle of a scan), but it has
+ * no timers and no threads, so a run is repeatable. Everything that can go wrong with a kernel goes wrong
+ * here on demand (faults), and every write is in the journal.
+ */
+
+import { EPERM } from "../../lib/errno.ts";
+import { formatPrefix } from "../../lib/prefix.ts";
+import {
+  type InterfaceSink,
+  type Monitor,
+  type MonitorSink,
+  type NetlinkCounters,
+  type Os,
+  ROUTE_ADD,
+  ROUTE_DELETE,
+  type RouteBatch,
+  type RouteQuery,
+  type RouteSink,
+  type ScanOutcome,
+  UNKNOWN_OUTCOME,
+} from "../os.ts";
+import { Faults } from "./faults.ts";
+import type { KernelEvent, ModelKernel } from "./kernel.ts";
+import { type AttrsWords, RouteFlyweight, requestOf } from "./kernel-route.ts";
+
+/** One change that reached the kernel, with what it answered. */
+export interface JournalEntry {
+  readonly op: "add" | "replace" | "delete";
+  readonly table: number;
+  readonly prefix: string;
+  readonly metric: number;
+  readonly protocol: number;
+  readonly errno: number;
+  readonly message: string | null;
+}
+
+/** A scan hands out this many nets, then lets the rest of the program run: dumps are not atomic. */
+const NETS_PER_TURN = 64;
+
+export class ModelOs implements Os {
+  readonly transport = "model";
+  readonly faults: Faults = new Faults();
+  /** Every change that reached the kernel, oldest first. A test may empty it. */
+  readonly journal: JournalEntry[] = [];
+  private readonly kernel: ModelKernel;
+  private readonly attrs: AttrsWords;
+  private readonly monitors = new Set<ModelMonitor>();
+  private routeWrites = 0;
+  private overruns = 0;
+  private lastWrite: Promise<void> = Promise.resolve();
+
+  constructor(kernel: ModelKernel, attrs: AttrsWords) {
+    this.kernel = kernel;
+    this.attrs = attrs;
+  }
+
+  get counters(): NetlinkCounters {
+    const { overruns, routeWrites } = this;
+    return { overruns, truncated: 0, forged: 0, malformed: 0, routeWrites };
+  }
+
+  async open(): Promise<void> {}
+
+  async close(): Promise<void> {
+    await this.lastWrite;
+    for (const monitor of [...this.monitors]) await monitor.close();
+  }
+
+  async mayWrite(): Promise<boolean> {
+    return !this.faults.privilegeDenied;
+  }
+
+  async scanInterfaces(sink: InterfaceSink): Promise<ScanOutcome> {
+    await Promise.resolve();
+    const reason = this.faults.takeIncompleteInterfaceScan();
+    const links = this.kernel.links.all().map((link) => this.kernel.links.info(link));
+    const shown = reason === null ? links : links.slice(0, links.length >> 1);
+    for (const link of shown) sink.link(link);
+    const addresses = reason === null ? [...this.kernel.addresses(4), ...this.kernel.addresses(6)] : [];
+    for (const address of addresses) sink.address(address);
+    return { complete: reason === null, reason, messages: shown.length + addresses.length };
+  }
+
+  async scanRoutes(query: RouteQuery, sink: RouteSink): Promise<ScanOutcome> {
+    await Promise.resolve();
+    const { family, table } = query;
+    const reason = this.faults.takeIncompleteScan();
+    const flyweight = new RouteFlyweight();
+    const nets = this.kernel.nets(family, table);
+    const end = reason === null ? nets.length : nets.length >> 1;
+    let messages = 0;
+    for (let i = 0; i < end; i++) {
+      for (const route of this.kernel.routesOf(table, nets[i]!)) {
+        sink.route(flyweight.show(route));
+        messages++;
+        this.faults.shown(messages);
+      }
+      if (i % NETS_PER_TURN === NETS_PER_TURN - 1) await Promise.resolve();
+    }
+    return { complete: reason === null, reason, messages };
+  }
+
+  writeRoutes(batch: RouteBatch): Promise<void> {
+    const written = this.lastWrite.then(() => this.apply(batch));
+    this.lastWrite = written;
+    return written;
+  }
+
+  async monitor(sink: MonitorSink): Promise<Monitor | null> {
+    if (this.faults.withoutMonitor) return null;
+    const monitor = new ModelMonitor(this.kernel, this, sink, () => this.monitors.delete(monitor));
+    this.monitors.add(monitor);
+    return monitor;
+  }
+
+  /** Throws away the events that were not delivered yet and says so, as a kernel does after an overrun. */
+  loseEvents(reason = "notifications were lost"): void {
+    this.overruns++;
+    for (const monitor of this.monitors) monitor.lose(reason);
+  }
+
+  private apply(batch: RouteBatch): void {
+    batch.errorText.clear();
+    for (let i = 0; i < batch.count; i++) {
+      this.routeWrites++;
+      const fault = this.faults.takeWriteFault();
+      const request = requestOf(batch, i, this.attrs);
+      const answer = this.faults.privilegeDenied
+        ? { errno: EPERM, message: null }
+        : (fault ?? this.kernel.route(request, this));
+      const { family, w0, w1, w2, w3, length } = request.prefix;
+      this.journal.push({
+        op: batch.op[i] === ROUTE_ADD ? "add" : batch.op[i] === ROUTE_DELETE ? "delete" : "replace",
+        table: batch.table,
+        prefix: formatPrefix(family, w0, w1, w2, w3, length),
+        metric: batch.metric[i]!,
+        protocol: batch.protocol,
+        ...answer,
+      });
+      if (this.faults.takeLostAcknowledgement()) {
+        batch.errno[i] = UNKNOWN_OUTCOME;
+        continue;
+      }
+      batch.errno[i] = answer.errno;
+      if (answer.message !== null) batch.errorText.set(i, answer.message);
+    }
+  }
+}
+
+/** Delivers the kernel's events in a later microtask, in order, own echoes left out. */
+class ModelMonitor implements Monitor {
+  private readonly sink: MonitorSink;
+  private readonly flyweight = new RouteFlyweight();
+  private readonly stopListening: () => void;
+  private readonly onClose: () => void;
+  private queue: KernelEvent[] = [];
+  private scheduled = false;
+  private closed = false;
+
+  constructor(kernel: ModelKernel, owner: unknown, sink: MonitorSink, onClose: () => void) {
+    this.sink = sink;
+    this.onClose = onClose;
+    this.stopListening = kernel.listen((event) => {
+      if (event.kind === "route" && event.origin === owner) return;
+      this.queue.push(event);
+      if (this.scheduled) return;
+      this.scheduled = true;
+      queueMicrotask(() => this.deliver());
+    });
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.stopListening();
+    this.onClose();
+  }
+
+  lose(reason: string): void {
+    this.queue = [];
+    this.sink.lost(reason);
+  }
+
+  private deliver(): void {
+    this.scheduled = false;
+    const events = this.queue;
+    this.queue = [];
+    for (const event of events) if (!this.closed) this.tell(event);
+  }
+
+  private tell(event: KernelEvent): void {
+    switch (event.kind) {
+      case "link":
+        if (event.gone) this.sink.linkGone(event.link.ifindex);
+        else this.sink.link(event.link);
+        return;
+      case "address":
+        if (event.gone) this.sink.addressGone(event.address);
+        else this.sink.address(event.address);
+        return;
+      case "route":
+        this.sink.route(this.flyweight.show(event.route), event.gone);
+    }
+  }
+}
