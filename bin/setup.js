@@ -91,8 +91,7 @@ function sourceStamp() {
   const hash = createHash("sha256");
   const inputs = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
   for (const entry of fs.readdirSync(path.join(root, "src"), { recursive: true, withFileTypes: true })) {
-    if (entry.isFile())
-      inputs.push(path.relative(root, path.join(entry.parentPath ?? entry.path, entry.name)));
+    if (entry.isFile()) inputs.push(path.relative(root, path.join(entry.parentPath, entry.name)));
   }
   for (const file of inputs.sort()) {
     const text = fs.readFileSync(path.join(root, file));
