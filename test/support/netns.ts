@@ -25,7 +25,7 @@ export interface Netns extends AsyncDisposable {
   tryIp(
     command: string,
   ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
-  /** `ip -batch -` with one command a line: thousands of changes in one process. */
+  /** `ip -batch -` with one command a line (no options in it): thousands of changes in one process. */
   batch(commands: readonly string[]): Promise<void>;
   /** Any program inside the namespace. */
   run(command: string, args: readonly string[]): Promise<string>;
@@ -91,6 +91,8 @@ export async function createNetns(): Promise<Netns> {
           if (error === null) resolve();
           else reject(new Error(`Cannot ip -batch: ${stderr.trim()}`, { cause: error }));
         });
+        // ip ends at the first command it does not know; that error, not the broken pipe, is the one to report.
+        child.stdin?.on("error", () => {});
         child.stdin?.end(`${commands.join("\n")}\n`);
       });
     },
