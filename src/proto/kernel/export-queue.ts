@@ -249,7 +249,6 @@ export class ExportQueue {
     const metric = routes.metric[i]!;
     const attrs = routes.attrs[i]!;
     if (op === ROUTE_ADD && (fib.flags[node]! & SENT) !== 0) {
-      state.attrs.retain(state.sentAttrs[node]!);
       this.stale.push(
         fib.word(node, 0),
         fib.word(node, 1),
@@ -257,7 +256,7 @@ export class ExportQueue {
         fib.word(node, 3),
         fib.length(node),
         state.sentMetric[node]!,
-        state.sentAttrs[node]!,
+        state.retainedSentAttrs(node),
       );
     }
     state.recordSent(node, metric, attrs, true);

@@ -75,11 +75,12 @@ function pruneNode(options: PruneOptions, node: NodeId): void {
   else if (verdict === VERDICT_CREATE && options.provesAbsence) queueMissing(options, node, flags);
 }
 
-/** A different route of ours stands at the key: replace it, unless the kernel refused just that for good. */
+/** A different route of ours stands there, at the wanted key or at an older one. */
 function queueUpdate({ state, queue }: PruneOptions, node: NodeId): void {
+  const sameKey = state.sentMetric[node] === state.wantedMetric(node);
+  if (!sameKey && keyTaken(state, node)) return;
   const failure = state.failures.get(state.failure[node]!);
-  if (failure?.class === "wait" || failure?.class === "permanent") return;
-  queue.push(node);
+  if (failure?.class !== "wait" && failure?.class !== "permanent") queue.push(node);
 }
 
 function queueMissing(options: PruneOptions, node: NodeId, flags: number): void {
@@ -92,14 +93,18 @@ function queueMissing(options: PruneOptions, node: NodeId, flags: number): void 
     state.releaseIfIdle(node, QUEUED | INFLIGHT);
     return;
   }
-  if (state.rivals.has(node)) {
-    const failure = state.failures.intern({ errno: EEXIST, message: KEY_TAKEN, class: "rival" });
-    if (state.failure[node] !== failure) state.recordFailure(node, failure);
-    return;
-  }
+  if (keyTaken(state, node)) return;
   const failure = state.failures.get(state.failure[node]!);
   if (failure?.class === "permanent") return;
   // Waiting routes are tried one per group, by wake(); only one whose route vanished starts over.
   if (failure?.class === "wait" && (flags & SENT) === 0) return;
   queue.push(node);
+}
+
+/** Whether the scan saw a foreign route at the key we would add: then nothing is sent, and the route has failed. */
+function keyTaken(state: SyncState, node: NodeId): boolean {
+  if (!state.rivals.has(node)) return false;
+  const failure = state.failures.intern({ errno: EEXIST, message: KEY_TAKEN, class: "rival" });
+  if (state.failure[node] !== failure) state.recordFailure(node, failure);
+  return true;
 }

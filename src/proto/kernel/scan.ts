@@ -4,6 +4,7 @@
  * was complete is known only at its end, and prune.ts acts.
  */
 
+import type { NodeId } from "../../nest/route.ts";
 import {
   DIRTY,
   DUPLICATE,
@@ -82,13 +83,14 @@ export class RouteScan implements RouteSink {
     const { state } = this.options;
     const { fib } = state.table;
     const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
+    if (node !== 0) this.retireOldKey(node, route.metric);
     const flags = node === 0 ? 0 : fib.flags[node]!;
     switch (judgeOwn(state, node, flags, route)) {
       case "seen":
         this.adopt(node, route);
         return;
       case "update":
-        if ((fib.flags[node]! & SYNCED) !== 0) this.changed++;
+        if ((flags & SYNCED) !== 0) this.changed++;
         this.recordShown(node, route);
         fib.flags[node]! |= VERDICT_UPDATE;
         return;
@@ -97,22 +99,51 @@ export class RouteScan implements RouteSink {
         fib.flags[node] = (fib.flags[node]! & ~VERDICT_MASK) | VERDICT_UPDATE | DUPLICATE;
         return;
       case "delete":
-        this.stale.push(
-          route.w0,
-          route.w1,
-          route.w2,
-          route.w3,
-          route.length,
-          route.metric,
-          state.attrs.intern(route.attrs),
-        );
+        this.judgeUnwanted(node, flags, route);
         return;
       default:
         return;
     }
   }
 
-  private adopt(node: number, route: KernelRoute): void {
+  /**
+   * A route of ours at a key nobody wants. When its net is wanted at another metric and not there yet, it is the
+   * net's old key: it stays until the new one is installed, so that there is no hole.
+   */
+  private judgeUnwanted(node: NodeId, flags: number, route: KernelRoute): void {
+    const { state } = this.options;
+    const wanted = (flags & INSTALLED) !== 0;
+    const installed = (flags & SENT) !== 0 && state.sentMetric[node] === state.wantedMetric(node);
+    if (wanted && !installed && (flags & VERDICT_MASK) === VERDICT_CREATE) {
+      this.recordShown(node, route);
+      state.table.fib.flags[node]! |= VERDICT_UPDATE;
+      return;
+    }
+    const { w0, w1, w2, w3, length, metric } = route;
+    this.stale.push(w0, w1, w2, w3, length, metric, state.attrs.intern(route.attrs));
+  }
+
+  /** The wanted key is there after all: what is recorded at another one is stale. */
+  private retireOldKey(node: NodeId, metric: number): void {
+    const { state } = this.options;
+    const { fib } = state.table;
+    const flags = fib.flags[node]!;
+    if ((flags & (INSTALLED | SENT | DIRTY)) !== (INSTALLED | SENT)) return;
+    if (metric !== state.wantedMetric(node) || state.sentMetric[node] === metric) return;
+    this.stale.push(
+      fib.word(node, 0),
+      fib.word(node, 1),
+      fib.word(node, 2),
+      fib.word(node, 3),
+      fib.length(node),
+      state.sentMetric[node]!,
+      state.retainedSentAttrs(node),
+    );
+    state.clearSent(node);
+    fib.flags[node]! &= ~VERDICT_MASK;
+  }
+
+  private adopt(node: NodeId, route: KernelRoute): void {
     const { state } = this.options;
     const { flags } = state.table.fib;
     const before = flags[node]!;
@@ -124,7 +155,7 @@ export class RouteScan implements RouteSink {
     state.clearFailure(node);
   }
 
-  private recordShown(node: number, route: KernelRoute): void {
+  private recordShown(node: NodeId, route: KernelRoute): void {
     const { state } = this.options;
     const shown = state.attrs.intern(route.attrs);
     state.recordSent(node, route.metric, shown, false);
@@ -147,7 +178,7 @@ export class RouteScan implements RouteSink {
  * The verdict on one route of ours. `node` 0 and `flags` 0 when its prefix has none. Shared by the scan and by
  * `show kernel`, which passes only the flags that do not belong to a running scan.
  */
-export function judgeOwn(state: SyncState, node: number, flags: number, route: KernelRoute): Verdict {
+export function judgeOwn(state: SyncState, node: NodeId, flags: number, route: KernelRoute): Verdict {
   if ((flags & INSTALLED) === 0) return verdict("ours", flags, false, false);
   const sameKey = state.wantedMetric(node) === route.metric;
   const equal = sameKey && state.attrs.matches(state.wantedAttrs(node), route.attrs);

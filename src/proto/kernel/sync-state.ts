@@ -85,6 +85,13 @@ export class SyncState {
     this.sentAttrs[node] = NONE;
   }
 
+  /** The attributes that were sent, with a reference for the caller. */
+  retainedSentAttrs(node: NodeId): AttrsId {
+    const attrs = this.sentAttrs[node]!;
+    this.attrs.retain(attrs);
+    return attrs;
+  }
+
   recordFailure(node: NodeId, failure: number): void {
     this.failure[node] = failure;
     if (this.attempts[node]! < 255) this.attempts[node]!++;
