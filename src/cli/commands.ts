@@ -85,22 +85,22 @@ export interface Found {
   readonly operands: readonly string[];
 }
 
+/** Every command that `words` may stand for or lead to; throws UsageError when there is none. */
+export function commandsLike(words: readonly string[]): readonly CommandSpec[] {
+  const found = preferred(words);
+  if (found.length === 0) throw noCommand(words);
+  return found.map(({ command }) => command);
+}
+
 /** Finds the command that `words` stand for. Throws UsageError when there is none, or more than one. */
 export function findCommand(words: readonly string[]): Found {
-  let found = COMMANDS.flatMap((command) => matchCommand(command, words));
-  // A word written out in full wins over words it begins: "route" is not "routes" cut short.
-  for (let i = 0; found.length > 1 && i < words.length; i++) {
-    const exact = found.filter(({ path }) => path[i] === words[i]);
-    if (exact.length > 0) found = exact;
-  }
+  const found = preferred(words);
   const [first, ...others] = found;
   if (first === undefined) throw noCommand(words);
-  if (others.length > 0) {
-    throw ambiguous(
-      words.join(" "),
-      found.map(({ command }) => command.name),
-    );
-  }
+  const names = found.map(({ command }) => command.name);
+  // Also when only one is whole: what somebody began to type must not shut the daemon down.
+  if (others.length > 0) throw ambiguous(words.join(" "), names);
+  if (first.path.length > words.length) throw incomplete(words, names);
   checkOperands(first);
   return first;
 }
@@ -109,19 +109,32 @@ interface Match extends Found {
   readonly path: readonly string[];
 }
 
-/** At most one match per command: of two spellings the first that fits. */
+/** A word written out in full wins over words it begins: "route" is not "routes" cut short. */
+function preferred(words: readonly string[]): Match[] {
+  let found = COMMANDS.flatMap((command) => matchCommand(command, words));
+  for (let i = 0; found.length > 1 && i < words.length; i++) {
+    const exact = found.filter(({ path }) => path[i] === words[i]);
+    if (exact.length > 0) found = exact;
+  }
+  return found;
+}
+
+/** At most one match per command: of two spellings the first that fits. The path may be longer than the words. */
 function matchCommand(command: CommandSpec, words: readonly string[]): Match[] {
   for (const path of command.paths) {
-    if (words.length < path.length) continue;
     if (words.length - path.length > command.operands.max) continue;
-    if (!path.every((word, i) => beginsWith(word, words[i]))) continue;
+    if (!words.every((word, i) => i >= path.length || beginsWith(path[i]!, word))) continue;
     return [{ command, path, operands: words.slice(path.length) }];
   }
   return [];
 }
 
-function beginsWith(word: string, text: string | undefined): boolean {
-  return text !== undefined && text !== "" && word.startsWith(text);
+function incomplete(words: readonly string[], names: readonly string[]): UsageError {
+  return new UsageError(`"${words.join(" ")}" is not a whole command`, `It may be ${names.join(" or ")}.`);
+}
+
+function beginsWith(word: string, text: string): boolean {
+  return text !== "" && word.startsWith(text);
 }
 
 function checkOperands({ command, operands }: Match): void {
@@ -140,7 +153,7 @@ function noCommand(words: readonly string[]): UsageError {
       words.slice(0, i).every((word, k) => beginsWith(path[k] ?? "", word)),
     );
     const next = [...new Set(alike.flatMap((path) => path[i] ?? []))];
-    if (next.length === 0 || next.some((word) => beginsWith(word, words[i]))) continue;
+    if (next.length === 0 || next.some((word) => beginsWith(word, words[i]!))) continue;
     const before = words.slice(0, i).join(" ");
     return new UsageError(
       `Unknown command "${words.slice(0, i + 1).join(" ")}"`,
@@ -148,14 +161,10 @@ function noCommand(words: readonly string[]): UsageError {
     );
   }
   const begun = COMMANDS.filter(({ paths }) =>
-    paths.some((path) => words.every((word, i) => i >= path.length || beginsWith(path[i]!, word))),
+    paths.some((path) => path.every((word, i) => beginsWith(word, words[i] ?? ""))),
   );
-  const names = begun.map(({ name }) => name);
-  const longer = begun.some(({ paths }) => paths.some((path) => path.length > words.length));
-  return longer
-    ? new UsageError(`"${words.join(" ")}" is not a whole command`, `It may be ${names.join(", ")}.`)
-    : new UsageError(
-        `Too many words: "${words.join(" ")}"`,
-        `Usage: ${begun.map(({ name, usage }) => `krtctl ${name} ${usage}`.trimEnd()).join(", ")}`,
-      );
+  return new UsageError(
+    `Too many words: "${words.join(" ")}"`,
+    `Usage: ${begun.map(({ name, usage }) => `krtctl ${name} ${usage}`.trimEnd()).join(", ")}`,
+  );
 }

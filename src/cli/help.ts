@@ -1,16 +1,17 @@
 /** The help texts, made of the tables that also drive the parsing. */
 
-import { COMMANDS, type CommandSpec, findCommand } from "./commands.ts";
+import { COMMANDS, type CommandSpec, commandsLike } from "./commands.ts";
 import { optionParser } from "./options.ts";
 
 const EXIT_CODES = `Exit codes:
   0 ok   1 the daemon refused or failed   2 usage   3 daemon not reachable   6 not found`;
 
-/** Help for `words`: one command when they name one, else everything. */
+/** Help for `words`: the commands they may stand for, or everything when there are none. */
 export function helpText(words: readonly string[]): string {
   if (words.length > 0) {
-    const { command } = findCommand(words);
-    if (command.name !== "help") return `Usage: krtctl ${line(command)}\n\n${sentence(command.summary)}\n`;
+    return commandsLike(words)
+      .map((command) => `Usage: krtctl ${line(command)}\n  ${sentence(command.summary)}\n`)
+      .join("\n");
   }
   const commands = COMMANDS.map((command) => `  ${line(command)}\n        ${command.summary}`);
   const options = optionParser()

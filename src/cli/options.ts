@@ -56,13 +56,13 @@ export function optionParser(): Command {
     .option("--ndjson", "print lists as one JSON object a line")
     .option("--no-legend", "print no headings and no count")
     .addOption(
-      new Option("--color <when>", "colour the text")
+      new Option("--color <when>", "colour the text: auto, always or never")
         .choices(["auto", "always", "never"] satisfies ColorMode[])
         .default("auto"),
     )
     .option("--no-pager", "never send text through a pager")
     .option("-N, --numeric", "numbers instead of names of kernel tables and protocols")
-    .option("--timeout <duration>", "how long to wait for the daemon", "10s")
+    .option("--timeout <duration>", "how long to wait for the daemon (10s)", "10s")
     .option("--keep", "shutdown: leave the routes in the kernel")
     .option("-h, --help", "show this help")
     .option("-V, --version", "show the version");

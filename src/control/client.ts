@@ -129,7 +129,8 @@ function silent({ socketPath, timeoutMs }: ClientOptions): KrtdError {
   );
 }
 
-function unreachable(path: string, error: NodeJS.ErrnoException): KrtdError {
+/** Why connecting failed, and what to do about it. */
+export function unreachable(path: string, error: NodeJS.ErrnoException): KrtdError {
   const [why, hint] = explain(error);
   return new KrtdError("not-reachable", `Cannot reach krtd on ${path}: ${why}`, { hint, cause: error });
 }
