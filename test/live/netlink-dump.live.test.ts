@@ -84,6 +84,22 @@ describe("scanRoutes()", () => {
   );
 });
 
+describe("the first dump of a socket", () => {
+  it("shows a route too large for the kernel's smallest frame, and all that stand after it", async () => {
+    const other = await OsRig.create();
+    try {
+      const hops = Array.from({ length: 250 }, (_, i) => `nexthop via 10.0.0.${i + 2} weight 2`).join(" ");
+      await other.ns.ip(`route add 192.0.2.0/24 table 1000 ${hops}`);
+      await other.ns.ip("route add 198.51.100.0/24 via 10.0.0.2 table 1000");
+      const { outcome, routes } = await other.scan(4);
+      expect(outcome).toEqual({ complete: true, reason: null, messages: 2 });
+      expect(routes.map((route) => route.split(" via ").length - 1)).toEqual([250, 1]);
+    } finally {
+      await other.dispose();
+    }
+  });
+});
+
 describe("scanInterfaces()", () => {
   it("shows links, then addresses of both families", async () => {
     const links: LinkInfo[] = [];

@@ -27,7 +27,7 @@ import {
   SOL_NETLINK,
   SOL_SOCKET,
 } from "./constants.ts";
-import { errnoText } from "./errors.ts";
+import { EAGAIN, errnoText } from "./errors.ts";
 import * as libc from "./libc.ts";
 import { buildNoop } from "./message.ts";
 
@@ -205,11 +205,17 @@ class OpenSocket implements NetlinkSocket {
     if (this.closed !== null) return Promise.resolve(CLOSED);
     this.underWay++;
     return new Promise((resolve) => {
-      start((result) => {
+      const done = (result: number): void => {
         this.underWay--;
         if (this.underWay === 0) this.idle?.();
         resolve(result);
-      });
+      };
+      try {
+        start(done);
+      } catch {
+        // koffi refuses when too many calls are under way at once.
+        done(-EAGAIN);
+      }
     });
   }
 }
