@@ -92,9 +92,9 @@ export class Daemon {
       linkGone: (ifindex) => this.device.linkGone(ifindex),
       address: (address) => this.device.addressChanged(address),
       addressGone: (address) => this.device.addressGone(address),
-      route: (route) => {
+      route: (route, gone) => {
         for (const kernel of this.kernels) {
-          if (kernel.family === route.family) kernel.routeEvent();
+          if (kernel.family === route.family) kernel.routeEvent(route, gone);
         }
       },
       lost: (reason) => this.eventsLost(reason),
@@ -142,10 +142,7 @@ export class Daemon {
   private eventsLost(reason: string): void {
     this.options.log.warn("notifications lost, scanning everything", { reason });
     void this.device.scan();
-    for (const kernel of this.kernels) {
-      kernel.routeEvent();
-      kernel.requestScan("notifications lost");
-    }
+    for (const kernel of this.kernels) kernel.eventsLost();
   }
 
   private state(): DaemonState {

@@ -48,6 +48,8 @@ export class ExportQueue {
   readonly counters: WriteCounters = { add: 0, replace: 0, delete: 0, errors: new Map() };
   /** Routes of ours without a node, to be deleted by their exact key after all that is in the ring. */
   readonly stale: StaleRoutes;
+  /** Nexthops to be taken out of IPv6 routes that are otherwise wanted. */
+  readonly extra: StaleRoutes;
   readonly waiting: WaitingRoutes;
   /** Successful deletions so far: they can make an IPv6 dump that runs meanwhile omit other routes. */
   deletions = 0;
@@ -84,18 +86,23 @@ export class ExportQueue {
     this.deviceName = options.deviceName;
     this.writable = options.writable;
     this.stale = new StaleRoutes(options.state.attrs);
+    this.extra = new StaleRoutes(options.state.attrs);
     this.waiting = new WaitingRoutes(options.state.attrs);
     const { family } = options.state.table;
     this.free = [1, 2].map(() => new WriteBatch(BATCH, family, options.kernelTable, options.protocolId));
   }
 
   get size(): number {
-    return this.ring.size + this.stale.size + this.overloaded.length;
+    return this.waitingToBeSent + this.overloaded.length;
   }
 
   /** Everything queued was sent and answered (what waits for load to pass does not count). */
   get idle(): boolean {
-    return this.running === null && this.ring.size === 0 && this.stale.size === 0;
+    return this.running === null && this.waitingToBeSent === 0;
+  }
+
+  private get waitingToBeSent(): number {
+    return this.ring.size + this.stale.size + this.extra.size;
   }
 
   /** Queues a node whose wanted or sent state changed. */
@@ -122,7 +129,7 @@ export class ExportQueue {
 
   /** Sends what is queued, in the background. */
   run(): void {
-    if (this.writable && this.running === null && (this.ring.size > 0 || this.stale.size > 0)) {
+    if (this.writable && this.running === null && this.waitingToBeSent > 0) {
       this.running = this.pump().finally(() => {
         this.running = null;
         this.run();
@@ -157,7 +164,10 @@ export class ExportQueue {
   private fill(batch: WriteBatch): void {
     batch.clear();
     while (batch.roomForNode && this.ring.size > 0) this.fillNode(batch, this.ring.shift());
-    while (batch.roomForNode && this.ring.size === 0 && this.stale.size > 0) this.fillStale(batch);
+    while (batch.roomForNode && this.extra.size > 0) this.fillDelete(batch, this.extra, true);
+    while (batch.roomForNode && this.ring.size === 0 && this.stale.size > 0) {
+      this.fillDelete(batch, this.stale, false);
+    }
   }
 
   private fillNode(batch: WriteBatch, node: NodeId): void {
@@ -191,25 +201,25 @@ export class ExportQueue {
     }
   }
 
-  private fillStale(batch: WriteBatch): void {
-    const { stale, state } = this;
-    const i = stale.peek();
-    const w0 = stale.word(i, 0);
-    const w1 = stale.word(i, 1);
-    const w2 = stale.word(i, 2);
-    const w3 = stale.word(i, 3);
-    const length = stale.length(i);
-    const node = state.table.fib.find(w0, w1, w2, w3, length);
-    // Somebody may have come to want just this key since it was found stale.
+  /** Takes the oldest of `from`, a deletion by exact key. Unless `always`, not of a key that came to be wanted. */
+  private fillDelete(batch: WriteBatch, from: StaleRoutes, always: boolean): void {
+    const { state } = this;
+    const i = from.peek();
+    const w0 = from.word(i, 0);
+    const w1 = from.word(i, 1);
+    const w2 = from.word(i, 2);
+    const w3 = from.word(i, 3);
+    const length = from.length(i);
+    const node = always ? 0 : state.table.fib.find(w0, w1, w2, w3, length);
     const wanted =
       node !== 0 &&
       (state.table.fib.flags[node]! & INSTALLED) !== 0 &&
-      state.wantedMetric(node) === stale.metric(i);
+      state.wantedMetric(node) === from.metric(i);
     if (!wanted) {
-      state.attrs.retain(stale.attrs(i));
-      batch.append(0, ROUTE_DELETE, w0, w1, w2, w3, length, stale.metric(i), stale.attrs(i));
+      state.attrs.retain(from.attrs(i));
+      batch.append(0, ROUTE_DELETE, w0, w1, w2, w3, length, from.metric(i), from.attrs(i));
     }
-    stale.drop();
+    from.drop();
   }
 
   private settle(batch: WriteBatch): void {

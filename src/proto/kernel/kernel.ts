@@ -19,7 +19,7 @@ import type {
 } from "../../nest/protocol.ts";
 import { NONE, type NodeId, type RouteId } from "../../nest/route.ts";
 import type { Rtable } from "../../nest/rtable.ts";
-import { DIRTY, INSTALLED, SENT } from "../../nest/sync-flags.ts";
+import { DIRTY, INSTALLED, RIVAL, SENT, SYNCED } from "../../nest/sync-flags.ts";
 import type { KernelRoute, Os } from "../../sysdep/os.ts";
 import type { KernelConfig } from "./config.ts";
 import { ExportQueue } from "./export-queue.ts";
@@ -161,14 +161,28 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     }
   }
 
-  /** A route of this family changed in the kernel, not by our hand. */
-  routeEvent(): void {
+  /**
+   * A route of this family changed in the kernel, not by our hand. At a key of ours that ends what we believed of
+   * it: nothing is replaced there any more before a scan has looked.
+   */
+  routeEvent(route: KernelRoute, gone: boolean): void {
     this.cycle.routeEvent();
+    if (route.table !== this.kernelTable || this.frozen) return;
+    const { fib } = this.state.table;
+    const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
+    if (node === 0 || (fib.flags[node]! & (INSTALLED | SENT)) === 0) return;
+    const sent = (fib.flags[node]! & SENT) !== 0;
+    const metric = sent ? this.state.sentMetric[node] : this.state.wantedMetric(node);
+    if (metric !== route.metric) return;
+    const foreign = !gone && route.protocol !== this.options.protocolId;
+    fib.flags[node] = (fib.flags[node]! & ~SYNCED) | DIRTY | (foreign ? RIVAL : 0);
+    this.cycle.request("a route changed at a key of ours");
   }
 
-  /** Asks for a scan soon; many requests are one. */
-  requestScan(reason: string): void {
-    this.cycle.request(reason);
+  /** Notifications were lost: whatever was believed of any route may be wrong until a scan has looked. */
+  eventsLost(): void {
+    this.cycle.routeEvent();
+    this.cycle.request("notifications lost");
   }
 
   async scan(): Promise<boolean> {

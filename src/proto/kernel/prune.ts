@@ -50,6 +50,7 @@ export async function prune(options: PruneOptions): Promise<boolean> {
   if (!whole) return false;
   queue.wake();
   scan.stale.moveTo(queue.stale);
+  scan.extra.moveTo(queue.extra);
   queue.run();
   if (aliens === null || !options.provesAbsence) return true;
   let count = 0;

@@ -115,7 +115,7 @@ export class ScanCycle {
     this.within(COALESCE_MS);
   }
 
-  /** A route of this family changed in the kernel, not by our hand. */
+  /** A route of this family changed in the kernel, not by our hand: an IPv6 dump under way may be incomplete. */
   routeEvent(): void {
     this.routeEvents++;
   }
@@ -177,7 +177,7 @@ export class ScanCycle {
       this.lastDurationMs = clock.now() - startedAt;
       return whole;
     } finally {
-      scan.stale.clear();
+      scan.discard();
     }
   }
 
@@ -186,6 +186,7 @@ export class ScanCycle {
     const first = !this.initialized;
     this.state = "pruning";
     this.initialized = true;
+    const extra = scan.extra.size;
     let missing = 0;
     const whole = await prune({
       scan,
@@ -206,6 +207,7 @@ export class ScanCycle {
       log.info("repairing drift", { protocol: name, missing, changed: scan.changed });
     }
     if (first) onInitialized();
+    if (extra > 0) this.request("nexthops were added to routes of ours");
     if (!provesAbsence) this.request("IPv6 routes changed during the dump");
     return whole;
   }

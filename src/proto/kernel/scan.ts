@@ -4,6 +4,8 @@
  * was complete is known only at its end, and prune.ts acts.
  */
 
+import { EEXIST } from "../../lib/errno.ts";
+import { AttrsDraft } from "../../nest/attrs-draft.ts";
 import type { NodeId } from "../../nest/route.ts";
 import {
   DIRTY,
@@ -22,9 +24,12 @@ import {
 import type { KernelRoute, RouteSink } from "../../sysdep/os.ts";
 import type { AlienRoutes } from "./learn.ts";
 import { packRival } from "./rival.ts";
+import { extraNexthops } from "./siblings.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
 import { classify, type Verdict, verdict } from "./verdict.ts";
+
+const FOREIGN_NEXTHOPS = "Somebody added nexthops to this route";
 
 export interface ScanOptions {
   readonly state: SyncState;
@@ -38,15 +43,19 @@ export interface ScanOptions {
 export class RouteScan implements RouteSink {
   /** Routes of ours to delete, by exact key. */
   readonly stale: StaleRoutes;
+  /** Nexthops that may be ours beyond those of a wanted IPv6 route: to be deleted one by one. */
+  readonly extra: StaleRoutes;
   /** Routes of ours that were different from what we had sent: somebody changed them. */
   changed = 0;
   private readonly options: ScanOptions;
   private readonly rivals = new Map<number, number>();
+  private readonly extraDraft = new AttrsDraft();
 
   /** Starts a scan: forgets the verdicts of the last one, and which nodes changed before this moment. */
   constructor(options: ScanOptions) {
     this.options = options;
     this.stale = new StaleRoutes(options.state.attrs);
+    this.extra = new StaleRoutes(options.state.attrs);
     options.state.rivals = this.rivals;
     const { flags } = options.state.table.fib;
     for (let node = 0; node < flags.length; node++) {
@@ -57,6 +66,12 @@ export class RouteScan implements RouteSink {
       flags[node] = (before & (QUEUED | INFLIGHT)) === 0 ? after : after | DIRTY;
     }
     options.aliens?.beginScan();
+  }
+
+  /** Gives up what was found: the dump was incomplete, or prune has taken it. */
+  discard(): void {
+    this.stale.clear();
+    this.extra.clear();
   }
 
   route(route: KernelRoute): void {
@@ -91,6 +106,7 @@ export class RouteScan implements RouteSink {
         return;
       case "update":
         if ((flags & SYNCED) !== 0) this.changed++;
+        if (route.family === 6 && this.judgeSiblings(node, route)) return;
         this.recordShown(node, route);
         fib.flags[node]! |= VERDICT_UPDATE;
         return;
@@ -104,6 +120,26 @@ export class RouteScan implements RouteSink {
       default:
         return;
     }
+  }
+
+  /**
+   * Handles an IPv6 route that has all we want and more nexthops: the extra ones go if they are ours, and if they
+   * are not, the route has failed and is left alone. Returns false for any other route.
+   */
+  private judgeSiblings(node: NodeId, route: KernelRoute): boolean {
+    const { state } = this.options;
+    const { fib } = state.table;
+    if (!extraNexthops(state.attrs, state.wantedAttrs(node), route.attrs, this.extraDraft)) return false;
+    const failure = state.failures.intern({ errno: EEXIST, message: FOREIGN_NEXTHOPS, class: "rival" });
+    const before = (fib.flags[node]! & SENT) === 0 ? 0 : state.sentAttrs[node]!;
+    this.recordShown(node, route);
+    fib.flags[node]! |= VERDICT_SEEN;
+    // Asked once: what is still there in the next scan, unchanged, does not answer to our protocol number.
+    if (state.failure[node] === failure && state.sentAttrs[node] === before) return true;
+    state.recordFailure(node, failure);
+    const { w0, w1, w2, w3, length, metric } = route;
+    this.extra.push(w0, w1, w2, w3, length, metric, state.attrs.intern(this.extraDraft));
+    return true;
   }
 
   /**

@@ -114,7 +114,7 @@ export class WriteBatch {
       this.appendNode(state, node, ROUTE_ADD, metric, attrs);
     } else if ((flags & SYNCED) !== 0 && state.sentAttrs[node] === attrs) {
       return 0;
-    } else if ((flags & RIVAL) !== 0 || !swappable(state, state.sentAttrs[node]!, attrs)) {
+    } else if ((flags & RIVAL) !== 0 || !swappable(state, flags, state.sentAttrs[node]!, attrs)) {
       this.deleteSent(state, node, flags);
       this.appendNode(state, node, ROUTE_ADD, metric, attrs);
     } else {
@@ -135,9 +135,13 @@ export class WriteBatch {
   }
 }
 
-/** Whether one REPLACE turns `from` into `to`: always in IPv4, in IPv6 only between gateway routes. */
-function swappable(state: SyncState, from: AttrsId, to: AttrsId): boolean {
+/**
+ * Whether one REPLACE turns `from` into `to`: always in IPv4. In IPv6 only between gateway routes, and only when
+ * nobody has touched the route, as it takes all siblings with it, foreign ones too.
+ */
+function swappable(state: SyncState, flags: number, from: AttrsId, to: AttrsId): boolean {
   if (state.table.family === 4) return true;
+  if ((flags & SYNCED) === 0) return false;
   return hasOnlyGateways(state.attrs, from) && hasOnlyGateways(state.attrs, to);
 }
 

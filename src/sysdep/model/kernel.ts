@@ -198,6 +198,13 @@ export class ModelKernel {
     return tables.flatMap((id) => nets.nets(id).flatMap((net) => this.routesOf(id, net)));
   }
 
+  /** Like routes(), but every nexthop of an IPv6 multipath route by itself, with the protocol that is its own. */
+  entries(family: Family, table: number): RouteView[] {
+    if (family === 4) return this.routes(4, table);
+    const { nets } = this.ipv6.fib;
+    return nets.nets(table).flatMap((net) => nets.list(table, net).map((entry) => this.ipv6.view([entry])));
+  }
+
   /** The addresses of all links in the order of a dump. */
   addresses(family: Family): AddressInfo[] {
     return this.links

@@ -142,6 +142,16 @@ export async function fixture(config: Partial<KernelConfig> & { family?: Family 
     },
     foreign: (request) => kernel.route({ table: TABLE, ...request, prefix: prefixOf(request.prefix) }).errno,
     async start() {
+      await os.monitor({
+        link: (link) => device.linkChanged(link),
+        linkGone: (ifindex) => device.linkGone(ifindex),
+        address: (address) => device.addressChanged(address),
+        addressGone: (address) => device.addressGone(address),
+        route(route, gone) {
+          if (route.family === family) protocol.routeEvent(route, gone);
+        },
+        lost: () => protocol.eventsLost(),
+      });
       await device.start();
       await protocol.start();
       protocol.sourcesFed();

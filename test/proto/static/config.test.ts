@@ -1,0 +1,63 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { RouteSet, type RouteSpec } from "../../../src/proto/static/config.ts";
+
+const blackhole: RouteSpec = { type: "blackhole", nexthops: [], prefsrc: null, mtu: null, metric: null };
+
+describe("RouteSet.add()", () => {
+  it("agrees with a Map on which prefixes are there already", () => {
+    // Few distinct words, so that many prefixes are equal and many differ in one word only.
+    const word = fc.constantFrom(0, 1, -1, 0x01000000, 0x0a000000);
+    const route = fc.tuple(word, word, word, word, fc.integer({ min: 0, max: 3 }));
+    fc.assert(
+      fc.property(fc.array(route, { maxLength: 400 }), (routes) => {
+        const set = new RouteSet(6);
+        const model = new Map<string, number>();
+        for (const [line, [w0, w1, w2, w3, length]] of routes.entries()) {
+          const key = [w0, w1, w2, w3, length].join();
+          const earlier = model.get(key);
+          const index = set.add(w0, w1, w2, w3, length, 7, line + 1);
+          expect(index).toBe(earlier === undefined ? model.size : -(1 + earlier));
+          if (earlier === undefined) model.set(key, index);
+        }
+        expect(set.count).toBe(model.size);
+        for (const [key, i] of model) {
+          expect([...set.key.subarray(4 * i, 4 * i + 4), set.length[i]].join()).toBe(key);
+          expect(set.spec[i]).toBe(7);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("keeps 200,000 prefixes apart", () => {
+    const set = new RouteSet(4);
+    for (let i = 0; i < 200_000; i++) expect(set.add(i << 8, 0, 0, 0, 24, 0, i + 1)).toBe(i);
+    expect(set.add(5 << 8, 0, 0, 0, 24, 0, 1)).toBe(-6);
+    expect(set.add(5 << 8, 0, 0, 0, 25, 0, 1)).toBe(200_000);
+  });
+});
+
+describe("RouteSet.where()", () => {
+  it("names the file and line a route came from", () => {
+    const set = new RouteSet(4);
+    set.from("a");
+    set.from("b");
+    for (let i = 0; i < 3; i++) set.add(i, 0, 0, 0, 32, 0, 10 + i);
+    set.from("c");
+    set.add(3, 0, 0, 0, 32, 0, 1);
+    set.from("empty");
+    expect([0, 2, 3].map((i) => set.where(i))).toEqual(["b:10", "b:12", "c:1"]);
+  });
+});
+
+describe("RouteSet.internSpec()", () => {
+  it("shares equal specs and keeps different ones apart", () => {
+    const set = new RouteSet(4);
+    expect(set.internSpec(blackhole)).toBe(0);
+    expect(set.internSpec({ ...blackhole })).toBe(0);
+    expect(set.internSpec({ ...blackhole, metric: 1 })).toBe(1);
+    expect(set.internSpec({ ...blackhole, mtu: 1 })).toBe(2);
+    expect(set.specs).toHaveLength(3);
+  });
+});
