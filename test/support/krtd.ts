@@ -1,6 +1,7 @@
 /**
  * Runs krtd as a real process inside a test's own namespace, with its own socket and state in a temporary
- * directory, and asks it questions with krtctl. The process is ended, by its pid, when the test disposes it.
+ * directory. Questions go straight to its API (krtd-api.ts); `ctl` is for tests of krtctl itself. The process
+ * is ended, by its pid, when the test disposes it.
  */
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
@@ -8,28 +9,16 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { type KrtdApi, krtdApi } from "./krtd-api.ts";
 import { type Netns, waitFor } from "./netns.ts";
 
 const execute = promisify(execFile);
 const ROOT = new URL("../../", import.meta.url).pathname;
-const KRTD = join(ROOT, "bin", "krtd.js");
+export const KRTD: string = join(ROOT, "bin", "krtd.js");
 const KRTCTL = join(ROOT, "bin", "krtctl.js");
 
-export interface KernelStatus {
-  readonly state: string;
-  readonly errno: number | null;
-  readonly message: string | null;
-  readonly metric: number;
-}
-
-/** What the tests read of `show routes --json`. */
-export interface ShownRoute {
-  readonly table: string;
-  readonly dst: string;
-  readonly type: string;
-  readonly source: string;
-  readonly kernel: KernelStatus;
-}
+/** A stop that takes longer than this is a hang. */
+const STOP_LIMIT_MS = 20_000;
 
 export interface CtlResult {
   readonly code: number;
@@ -37,23 +26,25 @@ export interface CtlResult {
   readonly stderr: string;
 }
 
-export interface RunningKrtd extends AsyncDisposable {
+export interface RunningKrtd extends AsyncDisposable, KrtdApi {
   readonly pid: number;
   readonly directory: string;
   readonly socket: string;
-  /** All it has logged so far. */
+  /** All it has logged so far, as text. */
   log(): string;
+  /** The first log record with this message, or undefined. */
+  logged(message: string): Record<string, unknown> | undefined;
+  /** krtctl with these words. */
   ctl(...words: readonly string[]): Promise<CtlResult>;
-  /** `krtctl --json WORDS`, parsed; throws unless the exit code is 0. */
-  json<T>(...words: readonly string[]): Promise<T>;
-  routes(...words: readonly string[]): Promise<ShownRoute[]>;
-  /** Waits until status says "in-sync". */
-  synced(): Promise<void>;
+  /** Waits until status says "in-sync"; throws with its log when it ends before that. */
+  synced(deadlineMs?: number): Promise<void>;
   signal(signal: NodeJS.Signals): void;
   /** Resolves with the exit code (null: killed by a signal). */
   readonly exited: Promise<number | null>;
   /** SIGTERM, wait. Idempotent. */
   stop(): Promise<number | null>;
+  /** SIGKILL, wait: the crash no program can prepare for. */
+  kill(): Promise<void>;
 }
 
 export interface KrtdOptions {
@@ -63,87 +54,125 @@ export interface KrtdOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Further files, by name relative to the configuration's directory. */
   readonly files?: Readonly<Record<string, string>>;
-  /** A directory of an earlier run to use again. */
+  /** A directory of an earlier run to use again; the caller removes it. */
   readonly directory?: string;
 }
 
-/** Starts krtd on a configuration text; resolves as soon as the process runs. */
+/** Starts krtd on a configuration text; resolves as soon as the process is spawned. */
 export async function startKrtd(ns: Netns, yaml: string, options: KrtdOptions = {}): Promise<RunningKrtd> {
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "krtd-test-")));
+  const directory = options.directory ?? (await makeDirectory());
   const config = join(directory, "krt.yaml");
   const socket = join(directory, "krtd.sock");
   await writeFile(config, yaml);
   for (const [name, text] of Object.entries(options.files ?? {}))
     await writeFile(join(directory, name), text);
   const command = [...(options.wrapper ?? []), process.execPath, KRTD, "-c", config, "--socket", socket];
-  // exec: the pid is krtd's own, so that signals reach it and nothing else.
+  // ip execs what it is told to run: the pid is krtd's own, so that signals reach it and nothing else.
   const child = spawn("ip", ["netns", "exec", ns.name, ...command, ...(options.args ?? [])], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...options.env },
   });
-  let log = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    log += text;
-  });
-  child.stdout.resume();
-  const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
-  const running = describe(child, directory, socket, exited, () => log);
+  const running = describe(child, directory, socket);
   return {
     ...running,
     async [Symbol.asyncDispose]() {
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill("SIGTERM");
-        const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
-        await exited;
-        clearTimeout(timer);
-      }
+      const timer = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
+      await running.stop();
+      clearTimeout(timer);
       if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Starts krtd and waits until it is in sync. */
+export async function startSynced(ns: Netns, yaml: string, options: KrtdOptions = {}): Promise<RunningKrtd> {
+  const krtd = await startKrtd(ns, yaml, options);
+  try {
+    await krtd.synced();
+    return krtd;
+  } catch (error) {
+    await krtd[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Starts krtd in the expectation that it ends by itself, and waits for that. */
+export async function runKrtd(
+  ns: Netns,
+  yaml: string,
+  options: KrtdOptions = {},
+): Promise<{ readonly code: number | null; readonly stderr: string }> {
+  await using krtd = await startKrtd(ns, yaml, options);
+  const code = await krtd.exited;
+  return { code, stderr: krtd.log() };
+}
+
+/** A temporary directory for several runs on the same socket and files. */
+export function makeDirectory(): Promise<string> {
+  return mkdtemp(join(tmpdir(), "krtd-test-"));
 }
 
 function describe(
   child: ChildProcess,
   directory: string,
   socket: string,
-  exited: Promise<number | null>,
-  log: () => string,
 ): Omit<RunningKrtd, typeof Symbol.asyncDispose> {
-  const ctl = async (...words: readonly string[]): Promise<CtlResult> => {
-    const args = [KRTCTL, "--socket", socket, ...words];
-    try {
-      const { stdout, stderr } = await execute(process.execPath, args, { maxBuffer: 1 << 28 });
-      return { code: 0, stdout, stderr };
-    } catch (error) {
-      const failed = error as { code: number; stdout: string; stderr: string };
-      return { code: failed.code, stdout: failed.stdout, stderr: failed.stderr };
-    }
+  let log = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    log += text;
+  });
+  child.stdout?.resume();
+  // "close" and not "exit": all it wrote has then arrived.
+  const exited = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
+  const alive = (): boolean => child.exitCode === null && child.signalCode === null;
+  const end = (signal: NodeJS.Signals): Promise<number | null> => {
+    if (alive()) child.kill(signal);
+    return exited;
   };
-  const json = async <T>(...words: readonly string[]): Promise<T> => {
-    const { code, stdout, stderr } = await ctl("--json", ...words);
-    if (code !== 0) throw new Error(`krtctl ${words.join(" ")}: exit ${code}: ${stdout}${stderr}\n${log()}`);
-    return JSON.parse(stdout) as T;
-  };
+  const api = krtdApi(socket);
   return {
+    ...api,
     pid: child.pid ?? 0,
     directory,
     socket,
-    log,
-    ctl,
-    json,
     exited,
-    routes: (...words) => json<ShownRoute[]>("show", "routes", "table", "all", ...words),
-    async synced() {
-      await waitFor("krtd in sync", async () => {
-        if (child.exitCode !== null) throw new Error(`krtd ended with ${child.exitCode}: ${log()}`);
-        const { code, stdout } = await ctl("--json", "show", "status");
-        return code === 0 && (JSON.parse(stdout) as { state: string }).state === "in-sync";
-      });
+    log: () => log,
+    logged: (message) => records(log).find((record) => record["message"] === message),
+    async ctl(...words) {
+      try {
+        const args = [KRTCTL, "--socket", socket, ...words];
+        const { stdout, stderr } = await execute(process.execPath, args, { maxBuffer: 1 << 28 });
+        return { code: 0, stdout, stderr };
+      } catch (error) {
+        const failed = error as { code: number; stdout: string; stderr: string };
+        return { code: failed.code, stdout: failed.stdout, stderr: failed.stderr };
+      }
+    },
+    async synced(deadlineMs = 10_000) {
+      await waitFor(
+        "krtd in sync",
+        async () => {
+          if (!alive()) throw new Error(`krtd ended with ${child.exitCode}: ${log}`);
+          return (await api.state()) === "in-sync";
+        },
+        deadlineMs,
+      );
     },
     signal: (signal) => void child.kill(signal),
-    async stop() {
-      if (child.exitCode === null) child.kill("SIGTERM");
-      return exited;
+    stop: () => end("SIGTERM"),
+    async kill() {
+      await end("SIGKILL");
     },
   };
+}
+
+/** The log as records; what is no record (a stack trace of a crash) is left out. */
+function records(log: string): Record<string, unknown>[] {
+  return log.split("\n").flatMap((line) => {
+    try {
+      return line.startsWith("{") ? [JSON.parse(line) as Record<string, unknown>] : [];
+    } catch {
+      return [];
+    }
+  });
 }

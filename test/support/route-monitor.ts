@@ -1,0 +1,55 @@
+/**
+ * `ip monitor route` as a witness: what the kernel told, in its order. A marker route in a table of its own is
+ * set and seen at the start and at each question, so that nothing is missed and nobody has to sleep.
+ */
+
+import { spawn } from "node:child_process";
+import { lines } from "./families.ts";
+import { type Netns, waitFor } from "./netns.ts";
+
+/** Nobody's table. */
+const MARKER_TABLE = 4_294_900_000;
+
+export interface RouteMonitor extends AsyncDisposable {
+  /** Every event up to now, one a line (`ip -o -d monitor route`); removals begin with "Deleted". */
+  events(): Promise<string[]>;
+}
+
+export async function monitorRoutes(ns: Netns): Promise<RouteMonitor> {
+  const child = spawn("ip", ["-n", ns.name, "-o", "-d", "monitor", "route"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  let markers = 0;
+  const mark = async (): Promise<void> => {
+    const marker = `192.88.99.${markers++ & 255}`;
+    const from = text.length;
+    const command = `blackhole ${marker} table ${MARKER_TABLE}`;
+    await waitFor(`marker ${marker} in ip monitor`, async () => {
+      await ns.tryIp(`route add ${command}`);
+      await ns.tryIp(`route del ${command}`);
+      return text.indexOf(`Deleted blackhole ${marker}`, from) >= 0;
+    });
+  };
+  const dispose = async (): Promise<void> => {
+    child.kill("SIGTERM");
+    await closed;
+  };
+  try {
+    await mark();
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return {
+    async events() {
+      await mark();
+      return lines(text).filter((line) => !line.includes(` table ${MARKER_TABLE} `));
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
+}
