@@ -4,8 +4,8 @@
  * does it, because operators know that.
  */
 
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { access, readdir } from "node:fs/promises";
+import { resolve } from "node:path";
 
 /** Whether a pattern has wildcards: without, it names one file that must exist. */
 export function hasWildcard(pattern: string): boolean {
@@ -17,25 +17,36 @@ export function hasWildcard(pattern: string): boolean {
  * code units, in the form of the pattern. A directory that does not exist or cannot be read matches nothing.
  */
 export async function expandGlob(directory: string, pattern: string): Promise<string[]> {
+  const steps = pattern.split("/").filter((part) => part !== "");
   let found = [pattern.startsWith("/") ? "/" : ""];
-  for (const step of pattern.split("/").filter((part) => part !== "")) {
+  for (const [i, step] of steps.entries()) {
     const next: string[] = [];
     for (const base of found) {
-      const names = hasWildcard(step) ? await namesIn(join(directory, base), base) : [step];
-      const matches = hasWildcard(step) ? stepMatcher(step) : () => true;
-      for (const name of names)
-        if (matches(name)) next.push(base === "" || base === "/" ? base + name : `${base}/${name}`);
+      const prefix = base === "" || base === "/" ? base : `${base}/`;
+      if (hasWildcard(step)) {
+        const matches = stepMatcher(step);
+        for (const name of await namesIn(directory, base)) if (matches(name)) next.push(prefix + name);
+      } else if (i < steps.length - 1 || (await exists(directory, prefix + step))) next.push(prefix + step);
     }
     found = next;
   }
   return found.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
-async function namesIn(joined: string, base: string): Promise<string[]> {
+async function namesIn(directory: string, base: string): Promise<string[]> {
   try {
-    return await readdir(base.startsWith("/") ? base : joined);
+    return await readdir(resolve(directory, base));
   } catch {
     return [];
+  }
+}
+
+async function exists(directory: string, path: string): Promise<boolean> {
+  try {
+    await access(resolve(directory, path));
+    return true;
+  } catch {
+    return false;
   }
 }
 

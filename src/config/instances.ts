@@ -8,7 +8,7 @@ import type { KernelConfig } from "../proto/kernel/config.ts";
 import type { TableConfig } from "./config.ts";
 import type { KernelInput, KrtInput } from "./input.ts";
 import { TABLE_LOCAL } from "./kernel-tables.ts";
-import { didYouMean, type Problem } from "./problems.ts";
+import { didYouMean, type Problem, TOO_MANY_PROBLEMS } from "./problems.ts";
 import { readScanTime } from "./settings.ts";
 import { suggest } from "./suggest.ts";
 import type { Path, Tree } from "./tree.ts";
@@ -90,6 +90,7 @@ export function readKernels(
   const onKernelTable = new Map<string, string>();
   for (const [name, entry] of Object.entries(input.kernel ?? {})) {
     if (entry === undefined) continue;
+    if (problems.length >= TOO_MANY_PROBLEMS) break;
     const path = ["kernel", name];
     const given = entry ?? {};
     const table = findTable(given.table, path, tables, tree, problems);

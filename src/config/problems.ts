@@ -27,6 +27,9 @@ export interface Problem {
 /** The most problems renderProblems() writes out: more help nobody. */
 export const SHOWN_PROBLEMS = 200;
 
+/** Checking goes on to about this many problems: a megabyte of mistakes must not cost a minute. */
+export const TOO_MANY_PROBLEMS = 500;
+
 const LINE_WIDTH = 120;
 
 /** A problem of the file as a whole. */

@@ -5,7 +5,7 @@
 
 import type { z } from "zod";
 import type { KrtInput } from "./input.ts";
-import { didYouMean, type Problem, shown } from "./problems.ts";
+import { didYouMean, type Problem, shown, TOO_MANY_PROBLEMS } from "./problems.ts";
 import { keysAt, krtSchema, LATER_KEYS } from "./schema.ts";
 import { suggest } from "./suggest.ts";
 import type { Path, Tree } from "./tree.ts";
@@ -22,9 +22,11 @@ export function checkShape(tree: Tree): Shaped {
   const problems: Problem[] = [];
   let rootIsWrong = false;
   for (const issue of parsed.error.issues) {
+    if (problems.length >= TOO_MANY_PROBLEMS) break;
     const path = issue.path.map((step) => (typeof step === "number" ? step : String(step)));
     if (issue.code === "unrecognized_keys") {
-      for (const key of issue.keys) problems.push(unknownKey(tree, path, key));
+      const left = TOO_MANY_PROBLEMS - problems.length;
+      for (const key of issue.keys.slice(0, left)) problems.push(unknownKey(tree, path, key));
       continue;
     }
     problems.push(issueProblem(tree, path, issue));

@@ -16,18 +16,21 @@ export interface Position {
 export class Source {
   readonly file: string;
   readonly text: string;
+  private readonly end: number;
   private readonly lineStarts: readonly number[];
+  private last = { offset: 0, line: 1, column: 1 };
 
   constructor(file: string, text: string) {
     this.file = file;
     this.text = text;
+    this.end = text.trimEnd().length;
     const starts = [0];
     for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
     this.lineStarts = starts;
   }
 
-  /** Line and column of an index into `text`. */
-  position(offset: number): Position {
+  /** The line an index into `text` is on. */
+  lineAt(offset: number): number {
     let low = 0;
     let high = this.lineStarts.length;
     while (high - low > 1) {
@@ -35,8 +38,19 @@ export class Source {
       if (this.lineStarts[middle]! <= offset) low = middle;
       else high = middle;
     }
-    const before = this.text.slice(this.lineStarts[low]!, offset);
-    return { line: low + 1, column: codePoints(before) + 1 };
+    return low + 1;
+  }
+
+  /** Line and column of an index into `text`. */
+  position(offset: number): Position {
+    const line = this.lineAt(offset);
+    // Counted on from the last place when that is before on the same line: a file may be one long line.
+    const { last } = this;
+    const near = last.line === line && last.offset <= offset;
+    const from = near ? last.offset : this.lineStarts[line - 1]!;
+    const column = (near ? last.column : 1) + codePoints(this.text, from, offset);
+    this.last = { offset, line, column };
+    return { line, column };
   }
 
   /** Line `line`, counted from 1, without its end. */
@@ -45,15 +59,19 @@ export class Source {
     return text.replace(/\r?\n$/, "");
   }
 
+  /** A problem at an index; at the end of the text it is shown after the last word, not on an empty line. */
   problem(offset: number, message: string, hint: string | null = null): Problem {
-    const { line, column } = this.position(offset);
+    const { line, column } = this.position(Math.min(offset, this.end));
     return { file: this.file, line, column, message, hint, sourceLine: this.line(line) };
   }
 }
 
-function codePoints(text: string): number {
-  let count = 0;
-  for (const _ of text) count++;
+/** Characters in text[from..to): a surrogate pair is one. */
+function codePoints(text: string, from: number, to: number): number {
+  let count = to - from;
+  for (let i = from; i + 1 < to; i++) {
+    if ((text.charCodeAt(i) & 0xfc00) === 0xd800 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) count--;
+  }
   return count;
 }
 

@@ -11,7 +11,7 @@ import { readRouteFile } from "./files.ts";
 import { expandGlob, hasWildcard } from "./glob.ts";
 import type { KrtInput, NexthopInput, RouteInput, StaticInput } from "./input.ts";
 import { findTable } from "./instances.ts";
-import type { Problem } from "./problems.ts";
+import { type Problem, TOO_MANY_PROBLEMS } from "./problems.ts";
 import { RouteFileParser } from "./route-file.ts";
 import { type Fault, isComplaint, readAddress, readPrefix, specFaults } from "./spec-rules.ts";
 import type { Path, Tree } from "./tree.ts";
@@ -34,6 +34,7 @@ export async function readStatics(
   const fileProblems: Problem[] = [];
   for (const [name, entry] of Object.entries(input.static ?? {})) {
     if (entry === undefined) continue;
+    if (problems.length >= TOO_MANY_PROBLEMS) break;
     const path = ["static", name];
     const given = entry ?? {};
     const table = findTable(given.table, path, tables, tree, problems);
@@ -41,6 +42,7 @@ export async function readStatics(
     const routes = new RouteSet(family ?? 4);
     routes.from(tree.source.file);
     for (const [i, route] of (given.routes ?? []).entries()) {
+      if (problems.length >= TOO_MANY_PROBLEMS) break;
       if (route !== undefined) readRoute(route, [...path, "routes", i], family, routes, tree, problems);
     }
     if (table === null) continue;

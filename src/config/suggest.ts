@@ -2,13 +2,18 @@
  * "Did you mean …": finds, among the words that would have been right, the one a person most likely meant.
  */
 
+/** Candidates looked at: a file may name thousands of tables, and mistype each. */
+const CANDIDATES = 500;
+
 /** The candidate nearest to `word`, or null when none is near enough to be worth showing. */
 export function suggest(word: string, candidates: Iterable<string>): string | null {
   if (word.length === 0 || word.length > 64) return null;
   const lower = word.toLowerCase();
   let best: string | null = null;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let left = CANDIDATES;
   for (const candidate of candidates) {
+    if (left-- === 0) break;
     const distance = editDistance(lower, candidate.toLowerCase(), bestDistance);
     if (distance < bestDistance) {
       best = candidate;

@@ -5,7 +5,7 @@
  */
 
 import { type Document, isMap, isScalar, isSeq, type Pair, type YAMLMap, type YAMLSeq } from "yaml";
-import type { Problem } from "./problems.ts";
+import { type Problem, TOO_MANY_PROBLEMS } from "./problems.ts";
 import type { Source } from "./source.ts";
 
 export type Path = readonly (string | number)[];
@@ -51,12 +51,12 @@ export class Tree {
 
   /** The line of the value of `path`. */
   lineOf(path: Path): number {
-    return this.source.position(this.offset(path, false)).line;
+    return this.source.lineAt(this.offset(path, false));
   }
 
   /** The line of the key of `path`. */
   lineOfKey(path: Path): number {
-    return this.source.position(this.offset(path, true)).line;
+    return this.source.lineAt(this.offset(path, true));
   }
 
   /** A scalar as it was written (`0660`), or null: what it means as a number may not be what it says. */
@@ -64,6 +64,10 @@ export class Tree {
     let node = this.root;
     for (const step of path) node = this.child(node, step)?.value;
     return isScalar(node) && typeof node.source === "string" ? node.source : null;
+  }
+
+  private report(at: number, message: string): void {
+    if (this.problems.length < TOO_MANY_PROBLEMS) this.problems.push(this.source.problem(at, message));
   }
 
   private offset(path: Path, ofKey: boolean): number {
@@ -104,14 +108,19 @@ export class Tree {
       const { key } = pair;
       const at = start(key) ?? start(pair.value) ?? start(node) ?? 0;
       if (!isScalar(key) || typeof key.source !== "string" || key.source === "") {
-        this.problems.push(this.source.problem(at, "A key must be a word"));
+        this.report(at, "A key must be a word");
         continue;
       }
       const name = key.source;
+      if (name === "__proto__") {
+        // zod passes over this one key, so it would reach the checks of meaning unlooked at.
+        this.report(at, `Unknown key "${name}"`);
+        continue;
+      }
       const earlier = pairs.get(name);
       if (earlier !== undefined) {
-        const { line } = this.source.position(start(earlier.key) ?? 0);
-        this.problems.push(this.source.problem(at, `Key "${name}" is there already, on line ${line}`));
+        const line = this.source.lineAt(start(earlier.key) ?? 0);
+        this.report(at, `Key "${name}" is there already, on line ${line}`);
         continue;
       }
       pairs.set(name, pair);

@@ -32,7 +32,9 @@ describe("RouteSet.add()", () => {
 
   it("keeps 200,000 prefixes apart", () => {
     const set = new RouteSet(4);
-    for (let i = 0; i < 200_000; i++) expect(set.add(i << 8, 0, 0, 0, 24, 0, i + 1)).toBe(i);
+    let wrong = 0;
+    for (let i = 0; i < 200_000; i++) if (set.add(i << 8, 0, 0, 0, 24, 0, i + 1) !== i) wrong++;
+    expect(wrong).toBe(0);
     expect(set.add(5 << 8, 0, 0, 0, 24, 0, 1)).toBe(-6);
     expect(set.add(5 << 8, 0, 0, 0, 25, 0, 1)).toBe(200_000);
   });

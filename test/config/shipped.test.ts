@@ -1,0 +1,48 @@
+/** The configuration files in config/: right, safe, and in step with the code. */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { renderJsonSchema } from "../../src/config/json-schema.ts";
+import { loadConfig, renderProblems } from "../../src/config/load.ts";
+
+describe("config/krt.schema.json", () => {
+  it("is what `npm run schema` writes", () => {
+    expect(readFileSync("config/krt.schema.json", "utf8")).toBe(renderJsonSchema());
+  });
+});
+
+describe("config/krt.yaml", () => {
+  it("writes to no kernel table but 1000, and learns from main", async () => {
+    const loaded = await loadConfig("config/krt.yaml");
+    if (!loaded.ok) throw new Error(renderProblems(loaded.problems));
+    const { kernels, statics } = loaded.config;
+    expect(
+      kernels.map(({ name, kernelTable, learn, export: out }) => [name, kernelTable, learn, out]),
+    ).toEqual([
+      ["main4", 254, true, "none"],
+      ["main6", 254, true, "none"],
+      ["docs-kernel4", 1000, false, "all"],
+      ["docs-kernel6", 1000, false, "all"],
+    ]);
+    expect(statics.map(({ name, table, routes }) => [name, table, routes.count])).toEqual([
+      ["docs-static4", "docs4", 3],
+      ["docs-static6", "docs6", 3],
+    ]);
+    for (const { routes } of statics) {
+      for (const spec of routes.specs) expect(spec).toMatchObject({ nexthops: [], prefsrc: null });
+    }
+  });
+});
+
+describe("config/examples", () => {
+  const files = readdirSync("config/examples").map((name) => `config/examples/${name}`);
+
+  it("are there", () => {
+    expect(files.length).toBeGreaterThanOrEqual(3);
+  });
+
+  it.each(files)("%s is right", async (file) => {
+    const loaded = await loadConfig(file);
+    expect(loaded.ok ? "" : renderProblems(loaded.problems)).toBe("");
+  });
+});
