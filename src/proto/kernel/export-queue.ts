@@ -15,7 +15,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import { ENODEV, errnoName, errnoText } from "../../lib/errno.ts";
 import type { AttrsId, NodeId } from "../../nest/route.ts";
-import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED, SENT } from "../../nest/sync-flags.ts";
+import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED, RIVAL, SENT } from "../../nest/sync-flags.ts";
 import { type Os, ROUTE_ADD, ROUTE_DELETE, ROUTE_REPLACE, UNKNOWN_OUTCOME } from "../../sysdep/os.ts";
 import { NodeRing } from "./node-ring.ts";
 import { retryClass, WaitingRoutes } from "./retry.ts";
@@ -234,7 +234,7 @@ export class ExportQueue {
       if (errno === UNKNOWN_OUTCOME) this.events.verify("acknowledgement lost");
       if (op === ROUTE_DELETE) this.settleDelete(node, errno, routes.errorText.get(i));
       else if (errno === 0) reachable = this.settleInstalled(node, op, batch, i) || reachable;
-      else if (errno === UNKNOWN_OUTCOME) state.recordSent(node, routes.metric[i]!, routes.attrs[i]!, false);
+      else if (errno === UNKNOWN_OUTCOME) this.settleUnknown(node, routes.metric[i]!, routes.attrs[i]!);
       else this.settleRefused(node, routes.attrs[i]!, errno, routes.errorText.get(i));
       state.attrs.release(routes.attrs[i]!);
       if (node !== 0 && (i + 1 === routes.count || batch.node[i + 1] !== node)) this.finish(node);
@@ -277,6 +277,12 @@ export class ExportQueue {
       }
     }
     return this.waiting.groupCount > 0 && !hasOnlyGateways(state.attrs, attrs);
+  }
+
+  /** It may stand there, or a foreign route may have kept it out: until a scan has looked, nothing is replaced. */
+  private settleUnknown(node: NodeId, metric: number, attrs: AttrsId): void {
+    this.state.recordSent(node, metric, attrs, false);
+    this.state.table.fib.flags[node]! |= RIVAL;
   }
 
   private settleRefused(node: NodeId, attrs: AttrsId, errno: number, text: string | undefined): void {

@@ -87,8 +87,8 @@ export class RouteMonitor {
       case RTM_NEWROUTE:
       case RTM_DELROUTE:
         if (family !== AF_INET && family !== AF_INET6) return;
-        if (decodeRoute(bytes, view, start, end, this.view)) sink.route(this.view, type === RTM_DELROUTE);
-        else this.unreadable(sink, type);
+        if (!decodeRoute(bytes, view, start, end, this.view)) this.unreadable(sink, type);
+        else if (this.view.sourceLength === 0) sink.route(this.view, type === RTM_DELROUTE);
         return;
       default:
         // The groups carry more than krtd asked for (prefix information, statistics): none of it is state.

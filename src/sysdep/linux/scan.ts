@@ -41,7 +41,8 @@ export class RouteScanner {
       (bytes, data, start, end, type) => {
         if (type !== RTM_NEWROUTE) return;
         if (!decodeRoute(bytes, data, start, end, view)) undecoded++;
-        else if (view.table === table && view.family === family) sink.route(view);
+        // Routes for certain sources (ip -6 route … from …) have a key of their own, which krtd has no name for.
+        else if (view.table === table && view.family === family && view.sourceLength === 0) sink.route(view);
       },
     );
     this.malformed += undecoded;

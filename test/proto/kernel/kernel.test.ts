@@ -302,6 +302,21 @@ describe("KernelProtocol and a rival", () => {
   });
 });
 
+describe("KernelProtocol and an unknown outcome", () => {
+  it("does not replace what may be a foreign route", async () => {
+    f = await fixture();
+    await f.start();
+    f.foreign({ op: "add", prefix: "10.1.0.0/16", protocol: 4, metric: 32, nexthops: via("10.0.0.9") });
+    f.os.faults.loseAcknowledgements(1);
+    f.want("10.1.0.0/16", VIA);
+    f.want("10.1.0.0/16", VIA3);
+    await f.clock.advance(500);
+    expect(f.writes().some((line) => line.startsWith("replace"))).toBe(false);
+    expect(f.shown()).toHaveLength(1);
+    expect(f.status("10.1.0.0/16").state).toBe("failed");
+  });
+});
+
 describe("KernelProtocol and refused writes", () => {
   it("waits for a gateway with one try per scan, and installs all when it comes", async () => {
     f = await fixture();
