@@ -11,14 +11,14 @@ import type {
   AnyRouteJson,
   HopJson,
   KernelRouteJson,
+  KernelState,
   NexthopJson,
   RouteJson,
   RouteKernelJson,
   StaticRouteJson,
 } from "../control/json.ts";
-import { kernelTableName } from "../control/kernel-names.ts";
 import { errnoName } from "../lib/errno.ts";
-import type { KernelState } from "../nest/protocol.ts";
+import { kernelTableName } from "../lib/kernel-names.ts";
 import type { Cell, Row } from "./columns.ts";
 import { escapeName, escapeText } from "./escape.ts";
 import type { Paint } from "./paint.ts";

@@ -1,7 +1,7 @@
 /** Runs one command line of krtctl: finds the command, asks the daemon, prints, and turns failures into words. */
 
 import { readFileSync } from "node:fs";
-import { asciiJson } from "../control/render-attrs.ts";
+import { asciiJson } from "../lib/ascii-json.ts";
 import { errorText, KrtdError } from "../lib/errors.ts";
 import { COMMAND_ACTIONS, type Session } from "./actions.ts";
 import { findCommand } from "./commands.ts";

@@ -1,11 +1,11 @@
 /** The answers that list routes: of the tables, of the kernel, of the configuration. All of them stream. */
 
+import { kernelTableId } from "../lib/kernel-names.ts";
 import type { KernelFacet, ProtocolEntry } from "../nest/protocol.ts";
 import { ApiError, errorBody } from "./api-error.ts";
 import type { ControlBackend } from "./backend.ts";
 import type { Call } from "./call.ts";
 import type { CountJson } from "./json.ts";
-import { kernelTableId } from "./kernel-names.ts";
 import { dumpKernel } from "./kernel-query.ts";
 import { findProtocol } from "./protocol-match.ts";
 import { KERNEL_CLASSES, KERNEL_STATES, Query, ROUTE_TYPE_NAMES } from "./query.ts";

@@ -3,6 +3,7 @@
  * throws becomes an error answer in server.ts.
  */
 
+import { asciiJson } from "../lib/ascii-json.ts";
 import { errorText } from "../lib/errors.ts";
 import { ApiError } from "./api-error.ts";
 import { kernel, routes, statics } from "./api-routes.ts";
@@ -10,7 +11,6 @@ import type { Call } from "./call.ts";
 import type { ScanJson, ShutdownJson } from "./json.ts";
 import { matchProtocols } from "./protocol-match.ts";
 import { Query } from "./query.ts";
-import { asciiJson } from "./render-attrs.ts";
 import { interfaceJson, protocolJson, tableJson } from "./render-reports.ts";
 import { tableContexts } from "./table-context.ts";
 

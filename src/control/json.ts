@@ -7,6 +7,8 @@ import type { ProtocolState } from "../nest/proto-state.ts";
 import type { KernelRouteClass, KernelState, ProtocolType, ScanState } from "../nest/protocol.ts";
 import type { RouteSourceType } from "../nest/route.ts";
 
+export type { KernelState };
+
 export interface ErrorJson {
   readonly error: { readonly code: string; readonly message: string; readonly hint: string | null };
 }

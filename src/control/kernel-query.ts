@@ -4,13 +4,14 @@
  * falls too far behind all the same is dropped, so that the daemon does not grow.
  */
 
+import { jsonText } from "../lib/ascii-json.ts";
 import { KrtdError } from "../lib/errors.ts";
 import type { IpAddress } from "../lib/ip.ts";
+import { kernelProtocolName, kernelTypeName, scopeName } from "../lib/kernel-names.ts";
 import { type Prefix, prefixContains } from "../lib/prefix.ts";
 import type { KernelFacet, KernelRouteClass, KernelRouteView } from "../nest/protocol.ts";
 import type { RouteType } from "../nest/route.ts";
-import { kernelProtocolName, kernelTypeName, scopeName } from "./kernel-names.ts";
-import { jsonText, prefixText, renderAttrs } from "./render-attrs.ts";
+import { prefixText, renderAttrs } from "./render-attrs.ts";
 import { attrsPredicate } from "./route-query.ts";
 
 /** What may wait for one client when the dump cannot be held back. */

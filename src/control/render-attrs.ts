@@ -5,6 +5,7 @@
  * nothing to a terminal it is looked at with.
  */
 
+import { jsonText } from "../lib/ascii-json.ts";
 import { type Family, formatAddress, formatIp, type IpAddress } from "../lib/ip.ts";
 import type { Nexthop, RouteAttrs } from "../nest/route.ts";
 
@@ -102,14 +103,4 @@ export function prefixText(
   length: number,
 ): string {
   return `"${formatIp(family, w0, w1, w2, w3)}/${length}"`;
-}
-
-/** A JSON string in pure ASCII. */
-export function jsonText(text: string): string {
-  return asciiJson(JSON.stringify(text));
-}
-
-/** Escapes all but printable ASCII in JSON text; only strings can hold such characters. */
-export function asciiJson(json: string): string {
-  return json.replace(/[\u007f-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

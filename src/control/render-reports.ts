@@ -1,6 +1,8 @@
 /** The JSON of everything there are few of: protocols, interfaces, tables, static routes (interfaces.md §2). */
 
+import { jsonText } from "../lib/ascii-json.ts";
 import { formatIp } from "../lib/ip.ts";
+import { kernelTableName, scopeName } from "../lib/kernel-names.ts";
 import type { ChangeCounters, Channel } from "../nest/channel.ts";
 import type { AddressInfo, Interface, Interfaces } from "../nest/iface.ts";
 import type { KernelReport, ProtocolEntry, StaticRouteView } from "../nest/protocol.ts";
@@ -13,8 +15,7 @@ import type {
   ProtocolJson,
   TableJson,
 } from "./json.ts";
-import { kernelTableName, scopeName } from "./kernel-names.ts";
-import { jsonText, prefixText, renderAttrs } from "./render-attrs.ts";
+import { prefixText, renderAttrs } from "./render-attrs.ts";
 import type { TableContext } from "./table-context.ts";
 
 export function protocolJson(entry: ProtocolEntry): ProtocolJson {

@@ -6,6 +6,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { asciiJson } from "../lib/ascii-json.ts";
 import type { Clock } from "../lib/clock.ts";
 import { errorText, KrtdError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -16,7 +17,6 @@ import { readBody } from "./body.ts";
 import type { Call } from "./call.ts";
 import { type ListenOptions, listenUnix } from "./listen.ts";
 import { JSON_TYPE, NDJSON_TYPE, RecordStream } from "./record-stream.ts";
-import { asciiJson } from "./render-attrs.ts";
 
 /** Connections served at once. A few more are accepted, so that they can be told no. */
 export const MAX_CONNECTIONS = 64;

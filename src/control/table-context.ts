@@ -3,12 +3,13 @@
  * for each request: protocols come and go, and a request lasts seconds at most.
  */
 
+import { jsonText } from "../lib/ascii-json.ts";
 import type { Interfaces } from "../nest/iface.ts";
 import type { KernelFacet, KernelRouteStatus, KernelState } from "../nest/protocol.ts";
 import type { NodeId, RouteId } from "../nest/route.ts";
 import type { Rtable } from "../nest/rtable.ts";
 import type { ControlBackend } from "./backend.ts";
-import { type AttrsText, jsonText, renderAttrs } from "./render-attrs.ts";
+import { type AttrsText, renderAttrs } from "./render-attrs.ts";
 
 /** Attribute sets whose text is kept; more than that and the cache starts over. */
 const CACHED_ATTRS = 4096;
