@@ -58,7 +58,7 @@ describe("compose() refuses deep nesting before it is composed", () => {
       at: [`1:${NESTING_LIMIT + 2}`],
     });
     const blocks = (depth: number) =>
-      Array.from({ length: depth }, (_, i) => `${" ".repeat(i)}a:\n`).join("") + `${" ".repeat(depth)}b`;
+      `${Array.from({ length: depth }, (_, i) => `${" ".repeat(i)}a:\n`).join("")}${" ".repeat(depth)}b`;
     expect(composeText(blocks(NESTING_LIMIT)).messages).toEqual([]);
     expect(composeText(blocks(NESTING_LIMIT + 1)).messages).toEqual([TOO_DEEP]);
   });

@@ -27,7 +27,7 @@ export function readReference(text: string, family: Family): { routes: Reference
   const seen = new Set<string>();
   for (const [index, raw] of text.split("\n").entries()) {
     const words = raw
-      .replace(/(^|[ \t])#[^]*$/, "")
+      .replace(/(^|[ \t])#[\s\S]*$/, "")
       .replace(/\r$/, "")
       .split(/[ \t]+/)
       .filter((word) => word !== "");

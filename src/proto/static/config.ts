@@ -37,9 +37,9 @@ export interface RouteSpec {
   /** At least one for unicast, none for the other types. */
   readonly nexthops: readonly NexthopSpec[];
   readonly prefsrc: IpAddress | null;
-  /** Bytes, or null when not set. */
+  /** Bytes, 68–65520 (the kernel caps at that; IPv6 from 1280), or null when not set. */
   readonly mtu: number | null;
-  /** RTA_PRIORITY 1–4294967295 (0 only for IPv4), or null: the kernel protocol's default applies. */
+  /** RTA_PRIORITY 1–4294967295, or null: the default of the kernel protocol applies. */
   readonly metric: number | null;
 }
 
