@@ -135,7 +135,7 @@ function routeRequest(kernel: ModelKernel, verb: string | undefined, words: stri
     else if (word === "table") request.table = named(TABLES, value);
     else if (word === "proto") request.protocol = named(PROTOCOLS, value);
     else if (word === "scope") request.scope = named(SCOPES, value);
-    else if (word === "tos") request.tos = Number(value);
+    else if (word === "tos") request.tos = Number.parseInt(value ?? "0", 16);
     else if (word === "src") request.prefsrc = address(value);
     else if (word === "realm") request.flow = Number(value);
     else if (word === "mtu") metrics.set(RTAX_MTU, Number(value));

@@ -108,7 +108,7 @@ export class Connected4 {
     }
     if (rest.some((other) => equalIp(other.address, entry.address))) return;
     this.removeRoute(link, RTN_LOCAL, entry.address, 32, primary);
-    if (addressType(this.ipv4.fib, entry.address.w0, link.ifindex) !== RTN_LOCAL) {
+    if (addressType(this.ipv4.fib, entry.address.w0) !== RTN_LOCAL) {
       this.ipv4.dropSource(entry.address.w0);
     }
   }

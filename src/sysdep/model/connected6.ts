@@ -1,6 +1,7 @@
 /**
  * IPv6 addresses and the routes they bring: the address itself in table local, its net (metric 256) while the
  * device is up. A device that goes down loses all its IPv6 addresses; on up only the link-local one returns.
+ * Routes elsewhere lose a source address that is removed, but keep one that went with its device.
  */
 
 import { EEXIST } from "../../lib/errno.ts";
@@ -49,6 +50,7 @@ export class Connected6 {
     const entry = own(link).find((other) => other.length === length && equalIp(other.address, address));
     if (entry === undefined) return refuse(EADDRNOTAVAIL, "ipv6: address not found");
     this.take(link, entry);
+    this.ipv6.dropSource(entry.address);
     const net = netOf(entry.peer ?? entry.address, length);
     const shared = own(link).some(
       (other) => other.length === length && equalIp(netOf(other.peer ?? other.address, length), net),
@@ -95,7 +97,6 @@ export class Connected6 {
       .find((route) => route.device === link.ifindex && route.type === RTN_LOCAL);
     if (local !== undefined) this.ipv6.uninstall(local);
     this.announcer.address(addressInfo(link, entry), true);
-    this.ipv6.dropSource(entry.address);
   }
 
   private addRoutes(link: Link, entry: ModelAddress): void {

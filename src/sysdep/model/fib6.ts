@@ -51,23 +51,28 @@ export class Fib6 {
 
   /** Inserts one nexthop. */
   insert(entry: Entry6, flags: InsertFlags): Removed {
-    return this.nets.change(entry.table, entry.net, (list) => insertInto(list, entry, flags));
+    const { table, net } = entry;
+    const answer = this.nets.change(table, net, (list) => insertInto(list, entry, flags));
+    if (answer.errno !== ENOENT) return answer;
+    // The kernel has a word to say only when its tree has no node at all for this prefix.
+    const node = net.length === 0 || this.nets.list(table, net).length > 0 || this.nets.forksAt(table, net);
+    return { ...answer, message: node ? null : "Can not replace route - no match found" };
   }
 
   /** Deletes what a request asks for: one nexthop when it names a gateway, else the whole multipath route. */
   delete(table: number, net: Prefix, what: Delete6): Removed {
     const known = this.nets.has(table) || table === RT_TABLE_MAIN || table === RT_TABLE_LOCAL;
     if (!known) return { ...refuse(ESRCH, "FIB table does not exist"), removed: [] };
-    const entry = this.nets
-      .list(table, net)
-      .find(
-        (other) =>
-          (what.metric === 0 || what.metric === other.metric) &&
-          (what.protocol === 0 || what.protocol === other.protocol) &&
-          (what.device === 0 || what.device === other.device) &&
-          (what.gateway === null || (other.gateway !== null && equalIp(what.gateway, other.gateway))),
-      );
-    if (entry === undefined) return { ...refuse(ESRCH), removed: [] };
+    const list = this.nets.list(table, net);
+    const entry = list.find(
+      (other) =>
+        (what.metric === 0 || what.metric === other.metric) &&
+        (what.protocol === 0 || what.protocol === other.protocol) &&
+        (what.device === 0 || what.device === other.device) &&
+        (what.gateway === null || (other.gateway !== null && equalIp(what.gateway, other.gateway))),
+    );
+    if (entry === undefined)
+      return { ...refuse(meansNothing(net, what, list) ? ENOENT : ESRCH), removed: [] };
     const removed = what.gateway !== null ? [entry] : this.siblings(entry);
     for (const other of removed) this.remove(other);
     return { ...SUCCESS, removed };
@@ -89,12 +94,21 @@ export class Fib6 {
   }
 
   /**
-   * The best entry for an address in one table, or null. `device` 0: any. Within a net the lowest metric with
-   * a matching entry wins; a net without one is passed over for a shorter one.
+   * The best entry for an address that leaves by a device (0: any) in one table, or null. Within a net the
+   * lowest metric with a matching entry wins; a net without one is passed over for a shorter one.
    */
   lookup(table: number, address: IpAddress, device: number): Entry6 | null {
     const accepts = (entry: Entry6): boolean => !entry.dead && (device === 0 || entry.device === device);
     return this.nets.search([table], address, (list) => list.find(accepts) ?? null);
+  }
+
+  /** The same, but the device is only a wish among entries of equal metric. */
+  lookupPreferring(table: number, address: IpAddress, device: number): Entry6 | null {
+    return this.nets.search([table], address, (list) => {
+      const alive = list.filter((entry) => !entry.dead);
+      const best = alive.filter((entry) => entry.metric === alive[0]!.metric);
+      return best.find((entry) => entry.device === device) ?? best[0] ?? null;
+    });
   }
 
   /** The routes a dump shows for one net: entries grouped with their siblings. */
@@ -121,16 +135,28 @@ function insertInto(list: Entry6[], entry: Entry6, flags: InsertFlags): Removed 
   if (flags.replace) {
     const old = same.find((other) => isSibling(other) === isSibling(entry)) ?? same[0];
     if (old !== undefined) return { ...SUCCESS, removed: replaceIn(list, old, entry) };
-    if (!flags.create) {
-      const text = list.length === 0 ? "Can not replace route - no match found" : null;
-      return { ...refuse(ENOENT, text), removed: [] };
-    }
+    if (!flags.create) return { ...refuse(ENOENT), removed: [] };
   } else if (same.some((other) => isDuplicate(other, entry))) {
     return { ...refuse(EEXIST), removed: [] };
   }
   const after = list.findIndex((other) => other.metric > entry.metric);
   list.splice(after < 0 ? list.length : after, 0, entry);
   return { ...SUCCESS, removed: [] };
+}
+
+/**
+ * The root of the kernel's tree always has a leaf: while there is no ::/0, an entry that stands for "no route",
+ * on `lo` and with the largest metric. A delete that matches it is told so by another error.
+ */
+function meansNothing(net: Prefix, what: Delete6, list: readonly Entry6[]): boolean {
+  return (
+    net.length === 0 &&
+    list.length === 0 &&
+    (what.metric === 0 || what.metric === 0xffffffff) &&
+    what.protocol === 0 &&
+    what.device <= 1 &&
+    what.gateway === null
+  );
 }
 
 /** Whether it can be one of several nexthops: only routes with a gateway can. */

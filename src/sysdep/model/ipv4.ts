@@ -50,6 +50,7 @@ export class Ipv4 {
       return refuse(EINVAL, "Invalid prefix for given prefix length");
     }
     if (request.op === "delete") return this.delete(request);
+    this.fib.nets.open(request.table);
     const type = request.type ?? RTN_UNICAST;
     const hops = request.nexthops ?? [];
     const scope = request.scope ?? defaultScope(type, hops);
@@ -118,7 +119,8 @@ export class Ipv4 {
       return {
         gateway: hop.gateway,
         device: hop.device,
-        weight: hop.weight,
+        // Only RTA_MULTIPATH has room for a weight.
+        weight: info.nexthops.length > 1 ? hop.weight : 1,
         onlink: hop.onlink,
         dead: hop.dead,
         linkdown: hop.dead || link === undefined || !this.links.carrier(link),

@@ -43,13 +43,14 @@ export class Ipv6 {
     const net = netOf(request.prefix, request.prefix.length);
     if (request.op === "delete") return this.delete(request, net);
     const hops = request.nexthops ?? [];
+    if (hops.length > 1 && hops.some((hop) => hop.gateway === null)) {
+      return refuse(EINVAL, "Device only routes can not be added for IPv6 using the multipath API");
+    }
+    this.fib.nets.open(request.table);
     const entries: Entry6[] = [];
     for (const hop of hops.length === 0 ? [{ gateway: null, device: 0 }] : hops) {
       const entry = this.entryOf(request, net, hop);
       if ("errno" in entry) return entry;
-      if (hops.length > 1 && entry.gateway === null) {
-        return refuse(EINVAL, "Device only routes can not be added for IPv6 using the multipath API");
-      }
       if (entries.some((other) => isDuplicate(other, entry))) return refuse(EEXIST);
       entries.push(entry);
     }
@@ -107,7 +108,8 @@ export class Ipv6 {
     const nexthops = siblings.map(({ gateway, device, weight, onlink, dead }) => {
       const link = this.links.get(device);
       const linkdown = dead || link === undefined || !this.links.carrier(link);
-      return { gateway, device, weight, onlink, dead, linkdown };
+      // Only RTA_MULTIPATH has room for a weight.
+      return { gateway, device, weight: siblings.length > 1 ? weight : 1, onlink, dead, linkdown };
     });
     const scope = RT_SCOPE_UNIVERSE;
     return { prefix: net, table, tos: 0, metric, protocol, type, scope, nexthops, prefsrc, metrics, flow: 0 };
@@ -129,7 +131,7 @@ export class Ipv6 {
       type,
       ...resolved,
       weight: hop.weight ?? 1,
-      onlink: hop.onlink === true && !resolved.reject,
+      onlink: hop.onlink === true,
       metrics: request.metrics ?? NO_METRICS,
       prefsrc,
       dead: false,

@@ -5,7 +5,7 @@
  */
 
 import type { IpAddress } from "../../lib/ip.ts";
-import type { Prefix } from "../../lib/prefix.ts";
+import { type Prefix, prefixContains } from "../../lib/prefix.ts";
 import { compareNets, keyOfNet, netOf } from "./route.ts";
 
 interface Bucket<E> {
@@ -13,7 +13,7 @@ interface Bucket<E> {
   readonly list: E[];
 }
 
-interface Table<E> {
+export interface Table<E> {
   readonly nets: Map<string, Bucket<E>>;
   /** How many nets there are of each length. */
   readonly lengths: Int32Array;
@@ -29,11 +29,7 @@ export class NetLists<E> {
 
   /** Lets `edit` change the list of a net, which comes into being and goes as needed. */
   change<R>(table: number, net: Prefix, edit: (list: E[]) => R): R {
-    let found = this.tables.get(table);
-    if (found === undefined) {
-      found = { nets: new Map(), lengths: new Int32Array(129) };
-      this.tables.set(table, found);
-    }
+    const found = this.open(table);
     const key = keyOfNet(net);
     let bucket = found.nets.get(key);
     if (bucket === undefined) {
@@ -47,6 +43,16 @@ export class NetLists<E> {
       found.lengths[net.length]!--;
     }
     return result;
+  }
+
+  /** Makes the table if there is none. An insert does this before anything can be wrong with it. */
+  open(table: number): Table<E> {
+    let found = this.tables.get(table);
+    if (found === undefined) {
+      found = { nets: new Map(), lengths: new Int32Array(129) };
+      this.tables.set(table, found);
+    }
+    return found;
   }
 
   /** Offers the lists around an address, longest prefix first, until `visit` returns something. */
@@ -67,6 +73,18 @@ export class NetLists<E> {
       }
     }
     return null;
+  }
+
+  /** Whether nets of the table lie in both halves of `net`: a tree of prefixes has a fork there. */
+  forksAt(table: number, net: Prefix): boolean {
+    const nets = this.tables.get(table)?.nets.values() ?? [];
+    let halves = 0;
+    for (const { net: other } of nets) {
+      if (other.length <= net.length || !prefixContains(net, other)) continue;
+      halves |= bitOf(other, net.length) === 0 ? 1 : 2;
+      if (halves === 3) return true;
+    }
+    return false;
   }
 
   has(table: number): boolean {
@@ -91,4 +109,9 @@ export class NetLists<E> {
     }
     return all;
   }
+}
+
+function bitOf(address: IpAddress, position: number): number {
+  const words = [address.w0, address.w1, address.w2, address.w3];
+  return (words[position >> 5]! >>> (31 - (position & 31))) & 1;
 }

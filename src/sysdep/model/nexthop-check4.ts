@@ -116,7 +116,7 @@ function checkOnlink(
   const link = kernel.links.get(hop.device);
   if (link === undefined) return refuse(ENODEV, "Nexthop device required for onlink");
   if (!link.up) return refuse(ENETDOWN, "Nexthop device is not up");
-  if (addressType(kernel.fib, gateway, hop.device) !== RTN_UNICAST) {
+  if (addressType(kernel.fib, gateway) !== RTN_UNICAST) {
     return refuse(EINVAL, "Nexthop has invalid gateway");
   }
   return keep(hop, hop.device, RT_SCOPE_LINK);
@@ -133,14 +133,13 @@ function keep(hop: RequestNexthop, device: number, scope: number): Nexthop4 {
   };
 }
 
-/** What an address is to this host. `device` restricts it to what that device says about it. */
-export function addressType(fib: Fib4, address: number, device: number): number {
+/** What an address is to this host, whatever the device. */
+export function addressType(fib: Fib4, address: number): number {
   const top = address >>> 24;
   if (top === 0 || address === -1) return RTN_BROADCAST;
   if (top >= 0xe0 && top < 0xf0) return RTN_MULTICAST;
   const found = fib.lookup(RT_TABLE_LOCAL, { address, scope: 0, device: 0 });
   if (found.errno !== 0 || found.alias === null) return RTN_UNICAST;
-  if (found.alias.info.nexthops[0]?.device !== device) return RTN_UNICAST;
   return found.alias.info.type;
 }
 

@@ -1,7 +1,7 @@
 /**
  * May this IPv6 nexthop be installed now? A gateway must resolve through a route without gateway, first in the
- * route's own table, then in local and main; link-local gateways only need a device. A reject type, and any
- * route over a loopback device, ends up on `lo` whatever gateway it names.
+ * route's own table, then in local and main; link-local gateways only need a device. A reject type ends up on
+ * `lo` whatever gateway it names, and a device route over a loopback resolves nothing either.
  */
 
 import { EHOSTUNREACH, EINVAL, ENETDOWN, ENODEV } from "../../lib/errno.ts";
@@ -46,7 +46,7 @@ export function checkNexthop6(
     if (link === undefined) return refuse(ENODEV, "Nexthop device required for onlink");
     if (!link.up) return refuse(ENETDOWN, "Nexthop device is not up");
   }
-  if (isReject(type) || link?.loopback === true) {
+  if (isReject(type) || (link?.loopback === true && hop.gateway === null)) {
     const lo = kernel.links.byName("lo");
     return lo === undefined ? refuse(ENODEV) : { device: lo.ifindex, gateway: null, reject: true };
   }
@@ -90,7 +90,7 @@ function checkGateway(
     const unspecified = gateway.w0 === 0 && gateway.w1 === 0 && gateway.w2 === 0 && gateway.w3 === 0;
     if (multicast || unspecified) return refuse(EINVAL, "Invalid gateway address");
     if (onlink) {
-      const found = kernel.fib6.lookup(RT_TABLE_MAIN, gateway, 0);
+      const found = kernel.fib6.lookupPreferring(RT_TABLE_MAIN, gateway, wanted?.ifindex ?? 0);
       const foreign = found !== null && (found.type !== RTN_UNICAST || found.device !== wanted?.ifindex);
       if (foreign && !found.reject && found.net.length > 0) {
         return refuse(EINVAL, "Nexthop has invalid gateway or device mismatch");

@@ -104,11 +104,11 @@ describe("ModelKernel orders IPv4 aliases", () => {
     const kernel = topology();
     modelIpAll(kernel, [
       "route add 192.0.2.0/24 dev d0 metric 9",
-      "route add 192.0.2.0/24 dev d0 tos 16 metric 7",
+      "route add 192.0.2.0/24 dev d0 tos 0x10 metric 7",
       "route add 192.0.2.0/24 dev d0 metric 3",
     ]);
     expect(shown(kernel, "main 192.0.2.0/24").map((line) => line.match(/tos \d+ metric \d+/)?.[0])).toEqual([
-      "tos 16 metric 7",
+      "tos 0x10 metric 7",
       "tos 0 metric 3",
       "tos 0 metric 9",
     ]);
