@@ -132,9 +132,9 @@ export class Ipv4 {
   }
 }
 
-/** What iproute2 sends: how far the destination is follows from whether there is a gateway. */
+/** What a sender fills in: how far the destination is follows from whether there is a gateway. */
 function defaultScope(type: number, hops: readonly RequestNexthop[]): number {
-  const direct = type === RTN_UNICAST && hops.length <= 1 && (hops[0]?.gateway ?? null) === null;
+  const direct = type === RTN_UNICAST && hops.every((hop) => hop.gateway === null);
   return direct ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 }
 

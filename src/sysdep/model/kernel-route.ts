@@ -22,7 +22,7 @@ import {
   RTAX_LIMIT,
   RTNH_F_ONLINK,
 } from "../../nest/attrs-draft.ts";
-import type { AttrsId } from "../../nest/route.ts";
+import { type AttrsId, NONE } from "../../nest/route.ts";
 import type { KernelRoute, RouteBatch } from "../os.ts";
 import { ROUTE_ADD, ROUTE_DELETE } from "../os.ts";
 import { isReject, RTNH_F_DEAD, RTNH_F_LINKDOWN } from "./constants.ts";
@@ -104,16 +104,19 @@ export function requestOf(batch: RouteBatch, i: number, attrs: AttrsWords): Rout
     protocol: batch.protocol,
   };
   const words = attrs.words;
+  if (op === ROUTE_DELETE) {
+    const known = family === 6 && batch.attrs[i] !== NONE;
+    const nexthops = known ? nexthopsOf(words, attrs.offset(batch.attrs[i]!)) : [];
+    return { ...common, op: "delete", nexthops };
+  }
   const at = attrs.offset(batch.attrs[i]!);
-  const nexthops = nexthopsOf(words, at);
-  if (op === ROUTE_DELETE) return { ...common, op: "delete", nexthops: family === 4 ? [] : nexthops };
   const scope = words[at + ATTRS_SCOPE]!;
   return {
     ...common,
     op: op === ROUTE_ADD ? "add" : "replace",
     type: words[at + ATTRS_TYPE]!,
     ...(scope < 0 ? {} : { scope }),
-    nexthops,
+    nexthops: nexthopsOf(words, at),
     prefsrc: addressAt(words, at + ATTRS_PREFSRC, family),
     metrics: metricsOf(words, at),
     flow: words[at + ATTRS_FLOW]!,

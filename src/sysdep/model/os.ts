@@ -5,7 +5,7 @@
  * here on demand (faults), and every write is in the journal.
  */
 
-import { EPERM } from "../../lib/errno.ts";
+import { ENOENT, EPERM, ESRCH } from "../../lib/errno.ts";
 import { formatPrefix } from "../../lib/prefix.ts";
 import {
   type InterfaceSink,
@@ -24,8 +24,9 @@ import {
 import { Faults } from "./faults.ts";
 import type { KernelEvent, ModelKernel } from "./kernel.ts";
 import { type AttrsWords, RouteFlyweight, requestOf } from "./kernel-route.ts";
+import { SUCCESS } from "./route.ts";
 
-/** One change that reached the kernel, with what it answered. */
+/** One change that was sent, with what the caller was told (deleting what is not there is a success). */
 export interface JournalEntry {
   readonly op: "add" | "replace" | "delete";
   readonly table: number;
@@ -42,7 +43,7 @@ const NETS_PER_TURN = 64;
 export class ModelOs implements Os {
   readonly transport = "model";
   readonly faults: Faults = new Faults();
-  /** Every change that reached the kernel, oldest first. A test may empty it. */
+  /** Every change that was sent, oldest first. A test may empty it. */
   readonly journal: JournalEntry[] = [];
   private readonly kernel: ModelKernel;
   private readonly attrs: AttrsWords;
@@ -127,9 +128,11 @@ export class ModelOs implements Os {
       this.routeWrites++;
       const fault = this.faults.takeWriteFault();
       const request = requestOf(batch, i, this.attrs);
-      const answer = this.faults.privilegeDenied
+      const said = this.faults.privilegeDenied
         ? { errno: EPERM, message: null }
         : (fault ?? this.kernel.route(request, this));
+      const gone = request.op === "delete" && (said.errno === ESRCH || said.errno === ENOENT);
+      const answer = gone ? SUCCESS : said;
       const { family, w0, w1, w2, w3, length } = request.prefix;
       this.journal.push({
         op: batch.op[i] === ROUTE_ADD ? "add" : batch.op[i] === ROUTE_DELETE ? "delete" : "replace",

@@ -31,7 +31,7 @@ export interface RouteRequest {
   readonly protocol?: number;
   /** RTN_UNICAST when absent; on delete absent means "any". */
   readonly type?: number;
-  /** Absent: what iproute2 sends (link for a unicast route without gateway; "any" on delete). IPv4 only. */
+  /** Absent: link for a unicast route without gateways, else universe; "any" on delete. IPv4 only. */
   readonly scope?: number;
   readonly nexthops?: readonly RequestNexthop[];
   readonly prefsrc?: IpAddress | null;

@@ -108,7 +108,7 @@ describe("ModelKernel orders IPv4 aliases", () => {
       "route add 192.0.2.0/24 dev d0 metric 3",
     ]);
     expect(shown(kernel, "main 192.0.2.0/24").map((line) => line.match(/tos \d+ metric \d+/)?.[0])).toEqual([
-      "tos 0x10 metric 7",
+      "tos 16 metric 7",
       "tos 0 metric 3",
       "tos 0 metric 9",
     ]);
