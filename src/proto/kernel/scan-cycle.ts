@@ -208,6 +208,7 @@ export class ScanCycle {
     }
     if (first) onInitialized();
     if (extra > 0) this.request("nexthops were added to routes of ours");
+    if (scan.duplicates > 0) this.request("routes of ours stood twice at one key");
     if (!provesAbsence) this.request("IPv6 routes changed during the dump");
     return whole;
   }

@@ -47,6 +47,8 @@ export class RouteScan implements RouteSink {
   readonly extra: StaleRoutes;
   /** Routes of ours that were different from what we had sent: somebody changed them. */
   changed = 0;
+  /** Routes of ours beyond the first at one key. A prune removes one of each key. */
+  duplicates = 0;
   private readonly options: ScanOptions;
   private readonly rivals = new Map<number, number>();
   private readonly extraDraft = new AttrsDraft();
@@ -105,12 +107,13 @@ export class RouteScan implements RouteSink {
         this.adopt(node, route);
         return;
       case "update":
-        if ((flags & SYNCED) !== 0) this.changed++;
+        if (this.isDrift(node, route)) this.changed++;
         if (route.family === 6 && this.judgeSiblings(node, route)) return;
         this.recordShown(node, route);
         fib.flags[node]! |= VERDICT_UPDATE;
         return;
       case "duplicate":
+        this.duplicates++;
         this.recordShown(node, route);
         fib.flags[node] = (fib.flags[node]! & ~VERDICT_MASK) | VERDICT_UPDATE | DUPLICATE;
         return;
@@ -120,6 +123,13 @@ export class RouteScan implements RouteSink {
       default:
         return;
     }
+  }
+
+  /** Whether somebody changed the route: it is neither what was sent nor what an earlier scan failed to put right. */
+  private isDrift(node: NodeId, route: KernelRoute): boolean {
+    const { state } = this.options;
+    if ((state.table.fib.flags[node]! & SENT) === 0 || state.failure[node] !== 0) return false;
+    return !state.attrs.matches(state.sentAttrs[node]!, route.attrs);
   }
 
   /**
