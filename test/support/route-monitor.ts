@@ -10,8 +10,13 @@ import { type Netns, waitFor } from "./netns.ts";
 /** Nobody's table. */
 const MARKER_TABLE = 4_294_900_000;
 
+const NOT_TOLD = [` table ${MARKER_TABLE} `, " proto kernel "];
+
 export interface RouteMonitor extends AsyncDisposable {
-  /** Every event up to now, one a line (`ip -o -d monitor route`); removals begin with "Deleted". */
+  /**
+   * Every event up to now, one a line (`ip -o -d monitor route`); removals begin with "Deleted". What the kernel
+   * does of its own accord (local and connected routes, as an address ends its tentative time) is left out.
+   */
   events(): Promise<string[]>;
 }
 
@@ -48,7 +53,7 @@ export async function monitorRoutes(ns: Netns): Promise<RouteMonitor> {
   return {
     async events() {
       await mark();
-      return lines(text).filter((line) => !line.includes(` table ${MARKER_TABLE} `));
+      return lines(text).filter((line) => !NOT_TOLD.some((words) => line.includes(words)));
     },
     [Symbol.asyncDispose]: dispose,
   };
