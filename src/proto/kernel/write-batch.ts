@@ -15,7 +15,15 @@ import {
   NEXTHOP_WORDS,
 } from "../../nest/attrs-draft.ts";
 import type { AttrsId, NodeId } from "../../nest/route.ts";
-import { DUPLICATE, INSTALLED, RIVAL, SENT, SYNCED } from "../../nest/sync-flags.ts";
+import {
+  DUPLICATE,
+  INSTALLED,
+  RIVAL,
+  SENT,
+  SYNCED,
+  VERDICT_MASK,
+  VERDICT_UPDATE,
+} from "../../nest/sync-flags.ts";
 import { ROUTE_ADD, ROUTE_DELETE, ROUTE_REPLACE, type RouteBatch } from "../../sysdep/os.ts";
 import type { SyncState } from "./sync-state.ts";
 
@@ -114,7 +122,7 @@ export class WriteBatch {
       this.appendNode(state, node, ROUTE_ADD, metric, attrs);
     } else if ((flags & SYNCED) !== 0 && state.sentAttrs[node] === attrs) {
       return 0;
-    } else if ((flags & RIVAL) !== 0 || !swappable(state, flags, state.sentAttrs[node]!, attrs)) {
+    } else if (!swappable(state, flags, state.sentAttrs[node]!, attrs)) {
       this.deleteSent(state, node, flags);
       this.appendNode(state, node, ROUTE_ADD, metric, attrs);
     } else {
@@ -136,13 +144,16 @@ export class WriteBatch {
 }
 
 /**
- * Whether one REPLACE turns `from` into `to`: always in IPv4. In IPv6 only between gateway routes, and only when
- * nobody has touched the route, as it takes all siblings with it, foreign ones too.
+ * Whether one REPLACE turns `from` into `to` and harms nobody. It overwrites the first route of the key, so our
+ * last view must be that this is ours: we are in sync, or the last scan showed ours there, different, with no
+ * foreign one before it. In IPv6 it works only between gateway routes, and takes all siblings with it, foreign
+ * ones too: there it needs a route that nobody has touched.
  */
 function swappable(state: SyncState, flags: number, from: AttrsId, to: AttrsId): boolean {
-  if (state.table.family === 4) return true;
-  if ((flags & SYNCED) === 0) return false;
-  return hasOnlyGateways(state.attrs, from) && hasOnlyGateways(state.attrs, to);
+  if ((flags & RIVAL) !== 0) return false;
+  const synced = (flags & SYNCED) !== 0;
+  if (state.table.family === 4) return synced || (flags & VERDICT_MASK) === VERDICT_UPDATE;
+  return synced && hasOnlyGateways(state.attrs, from) && hasOnlyGateways(state.attrs, to);
 }
 
 /** True for a unicast route all of whose nexthops have a gateway. */
