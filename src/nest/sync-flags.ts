@@ -1,7 +1,8 @@
 /**
  * Bits of Fib.flags: what the one kernel protocol of a table knows of each net (semantics: scan, verdict,
  * prune, export). The low nibble is the verdict of the running scan, a number and not a set of bits; CREATE
- * is 0 so that a net the scan never showed means "reinstall" without anybody touching it. A node with any
+ * is 0 so that a net the scan never showed means "reinstall" without anybody touching it. What is to be deleted
+ * or ignored has no node to flag: temporary kernel routes are never linked into the table. A node with any
  * bit set outlives its routes: Rtable frees a node only when it has neither routes nor flags.
  */
 
@@ -13,11 +14,6 @@ export const VERDICT_CREATE = 0;
 export const VERDICT_SEEN = 1;
 /** Shown, but different: one replace. */
 export const VERDICT_UPDATE = 2;
-/** Shown, not wanted: delete by exact key. */
-export const VERDICT_DELETE = 3;
-/** Shown and none of our business. */
-export const VERDICT_IGNORE = 4;
-
 /** Exported to the kernel: we want it there. */
 export const INSTALLED = 0x10;
 /** The kernel acknowledged it, or a scan saw it equal. */

@@ -4,6 +4,7 @@
  * was complete is known only at its end, and prune.ts acts.
  */
 
+import { assertNever } from "../../lib/assert.ts";
 import { EEXIST } from "../../lib/errno.ts";
 import { AttrsDraft } from "../../nest/attrs-draft.ts";
 import type { NodeId } from "../../nest/route.ts";
@@ -102,7 +103,8 @@ export class RouteScan implements RouteSink {
     const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
     if (node !== 0) this.retireOldKey(node, route.metric);
     const flags = node === 0 ? 0 : fib.flags[node]!;
-    switch (judgeOwn(state, node, flags, route)) {
+    const judged = judgeOwn(state, node, flags, route);
+    switch (judged) {
       case "seen":
         this.adopt(node, route);
         return;
@@ -120,8 +122,12 @@ export class RouteScan implements RouteSink {
       case "delete":
         this.judgeUnwanted(node, flags, route);
         return;
-      default:
+      case "changed":
+      case "ignore":
+      case "learn":
         return;
+      default:
+        assertNever(judged);
     }
   }
 

@@ -7,7 +7,7 @@ import type { ModelKernel } from "./kernel.ts";
 import type { AttrsWords } from "./kernel-route.ts";
 import { ModelOs } from "./os.ts";
 
-export { type AddressOptions, type KernelEvent, ModelKernel } from "./kernel.ts";
+export { ModelKernel } from "./kernel.ts";
 export type { AttrsWords } from "./kernel-route.ts";
 export type { Answer, RequestNexthop, RouteOperation, RouteRequest, RouteView } from "./route.ts";
 export { ModelOs };
