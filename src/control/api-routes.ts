@@ -96,12 +96,11 @@ export async function kernel(call: Call): Promise<void> {
   const counter = {
     count: 0,
     full: false,
-    backlog: 0,
     push: () => void counter.count++,
     ready: async () => {},
   };
   const stream = counting ? null : call.stream();
-  const problems = await dumpKernel(selection, stream ?? counter);
+  const problems = await dumpKernel(selection, stream ?? counter, call.clock);
   if (problems.length > 0) {
     const message = `Cannot read the kernel's routes completely: ${problems.join("; ")}`;
     const hint = "The table changes while it is read; try again.";

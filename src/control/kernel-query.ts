@@ -1,21 +1,23 @@
 /**
- * `show kernel`: a fresh dump of the attached kernel tables, filtered and rendered message by message. The
- * dump itself sets the pace: a slow client is told to the dump through the returned promise, and one that
- * falls too far behind all the same is dropped, so that the daemon does not grow.
+ * `show kernel`: a fresh dump of the attached kernel tables, filtered as it comes. The dump keeps its own pace
+ * (kernel-backlog.ts says why); what the reader has not taken yet waits there in little space.
  */
 
 import { jsonText } from "../lib/ascii-json.ts";
+import type { Clock } from "../lib/clock.ts";
 import { KrtdError } from "../lib/errors.ts";
 import type { IpAddress } from "../lib/ip.ts";
 import { kernelProtocolName, kernelTypeName, scopeName } from "../lib/kernel-names.ts";
 import { type Prefix, prefixContains } from "../lib/prefix.ts";
 import type { KernelFacet, KernelRouteClass, KernelRouteView } from "../nest/protocol.ts";
 import type { RouteType } from "../nest/route.ts";
+import { KernelBacklog, type KernelRow, type KernelTemplate } from "./kernel-backlog.ts";
 import { prefixText, renderAttrs } from "./render-attrs.ts";
 import { attrsPredicate } from "./route-query.ts";
 
-/** What may wait for one client when the dump cannot be held back. */
-const BACKLOG_LIMIT_CHARS = 64 * 1024 * 1024;
+const SLICE_ROUTES = 1024;
+/** How often to look for routes of a dump that has not brought any yet. */
+const IDLE_MS = 2;
 
 export interface KernelQuery {
   readonly facets: readonly KernelFacet[];
@@ -34,39 +36,69 @@ export interface KernelQuery {
 export interface KernelRecords {
   push(record: string): void;
   readonly full: boolean;
-  readonly backlog: number;
   ready(): Promise<void>;
 }
 
 /** Dumps and sends. Resolves with the reasons of dumps that were not complete. */
-export async function dumpKernel(query: KernelQuery, records: KernelRecords): Promise<string[]> {
+export async function dumpKernel(
+  query: KernelQuery,
+  records: KernelRecords,
+  clock: Clock,
+): Promise<string[]> {
   const problems: string[] = [];
   const selects = kernelFilter(query);
   for (const facet of query.facets) {
     const longest = new LongestMatch();
-    let overflow = false;
-    const onRoute = (route: KernelRouteView): Promise<void> | undefined => {
-      if (overflow || !selects(route)) return undefined;
-      if (query.for !== null) {
-        longest.offer(route);
-        return undefined;
-      }
-      records.push(renderKernelRoute(route, query.deviceName));
-      overflow = records.backlog > BACKLOG_LIMIT_CHARS;
-      return records.full ? records.ready() : undefined;
+    const backlog = new KernelBacklog();
+    let lost: Error | null = null;
+    let dumping = true;
+    const keep = (route: KernelRouteView): void => {
+      if (lost === null && !backlog.add(rowOf(route, query.deviceName))) lost = tooSlow();
     };
-    const problem = await facet.dump(onRoute);
-    if (overflow) {
-      throw new KrtdError(
-        "client-slow",
-        "Cannot finish the answer: the client reads slower than the kernel dumps",
-      );
-    }
-    for (const route of longest.routes) records.push(renderKernelRoute(route, query.deviceName));
+    const onRoute = (route: KernelRouteView): void => {
+      if (lost !== null || !selects(route)) return;
+      if (query.for === null) keep(route);
+      else longest.offer(route);
+    };
+    const dump = facet.dump(onRoute).finally(() => {
+      for (const route of longest.routes) keep(route);
+      dumping = false;
+    });
+    const send = sendBacklog(backlog, records, clock, () => dumping).catch((error: unknown) => {
+      lost = error instanceof Error ? error : new Error(String(error));
+    });
+    // The dump is waited for even when the reader is lost: it works on our memory.
+    const [problem] = await Promise.all([dump, send]);
+    if (lost !== null) throw lost;
     if (problem !== null) problems.push(`kernel table ${facet.kernelTable}, IPv${facet.family}: ${problem}`);
-    await records.ready();
   }
   return problems;
+}
+
+/** Sends what waits until there is nothing more to come. Rejects when the reader is gone. */
+async function sendBacklog(
+  backlog: KernelBacklog,
+  records: KernelRecords,
+  clock: Clock,
+  dumping: () => boolean,
+): Promise<void> {
+  const row = emptyRow();
+  do {
+    for (let i = 0; i < SLICE_ROUTES && !records.full && backlog.take(row); i++) records.push(rowText(row));
+    await records.ready();
+    if (backlog.size > 0) await clock.yield();
+    else await new Promise<void>((resolve) => clock.after(IDLE_MS, resolve));
+  } while (dumping() || backlog.size > 0);
+}
+
+function tooSlow(): KrtdError {
+  return new KrtdError(
+    "client-slow",
+    "Cannot finish the answer: too many routes wait for the client to read",
+    {
+      hint: "Write the answer to a file, or narrow it down (in PREFIX, table NAME).",
+    },
+  );
 }
 
 /** Keeps the routes with the longest prefix offered. */
@@ -114,14 +146,27 @@ function equalPrefix(a: Prefix, b: Prefix): boolean {
   return a.length === b.length && within(a, b);
 }
 
-export function renderKernelRoute(route: KernelRouteView, deviceName: (device: number) => string): string {
+function rowOf(route: KernelRouteView, deviceName: (device: number) => string): KernelRow {
   const { family, w0, w1, w2, w3, length } = route.prefix;
   const attrs = renderAttrs(family, route.attrs, deviceName, { type: kernelTypeName(route.type) });
-  return (
-    `{"table":${route.table},"dst":${prefixText(family, w0, w1, w2, w3, length)},${attrs.head}` +
-    `${route.metric === 0 ? "" : `,"metric":${route.metric}`},"protocol":${jsonText(protocolText(route))}` +
-    `,"protocol-id":${route.protocol},"scope":"${scopeName(route.scope)}"` +
-    `${route.tos === 0 ? "" : `,"tos":${route.tos}`}${attrs.tail}` +
-    `,"class":"${route.class}","verdict":${jsonText(route.verdict)}}`
-  );
+  const template: KernelTemplate = {
+    family,
+    table: `{"table":${route.table},"dst":`,
+    head: `,${attrs.head}`,
+    tail:
+      `,"protocol":${jsonText(protocolText(route))},"protocol-id":${route.protocol}` +
+      `,"scope":"${scopeName(route.scope)}"${route.tos === 0 ? "" : `,"tos":${route.tos}`}${attrs.tail}` +
+      `,"class":"${route.class}","verdict":${jsonText(route.verdict)}}`,
+  };
+  return { w0, w1, w2, w3, length, metric: route.metric, template };
+}
+
+function emptyRow(): KernelRow {
+  const template: KernelTemplate = { family: 4, table: "", head: "", tail: "" };
+  return { w0: 0, w1: 0, w2: 0, w3: 0, length: 0, metric: 0, template };
+}
+
+function rowText({ w0, w1, w2, w3, length, metric, template }: KernelRow): string {
+  const dst = prefixText(template.family, w0, w1, w2, w3, length);
+  return `${template.table}${dst}${template.head}${metric === 0 ? "" : `,"metric":${metric}`}${template.tail}`;
 }

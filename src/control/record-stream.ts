@@ -49,11 +49,6 @@ export class RecordStream {
     return !this.flowing;
   }
 
-  /** Bytes that were written and not yet taken by the client. */
-  get backlog(): number {
-    return this.pending.length + this.response.writableLength;
-  }
-
   /** Adds one record: JSON text without line ends, in ASCII. */
   push(record: string): void {
     if (this.options.ndjson) this.pending += `${record}\n`;
