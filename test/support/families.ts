@@ -112,7 +112,7 @@ export async function ownLines(ns: Netns, flag: "-4" | "-6", selector = "table m
   return (await routeLines(ns, flag, selector)).filter(isOwn);
 }
 
-/** Everything that is not krtd's, in every table of both families. */
+/** Everything that is not krtd's, in every table of both families. Protocol 120 is krtd's in table main alone. */
 export async function foreignLines(ns: Netns): Promise<string[]> {
   const both = [await routeLines(ns, "-4", "table all"), await routeLines(ns, "-6", "table all")].flat();
   return both.filter((line) => !isOwn(line));
@@ -127,5 +127,5 @@ export function lines(text: string): string[] {
 }
 
 function isOwn(line: string): boolean {
-  return line.includes(" proto 120 ") || line.endsWith(" proto 120");
+  return line.includes(" proto 120 ") && !/ table (?!main )/.test(line);
 }

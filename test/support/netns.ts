@@ -137,6 +137,18 @@ export async function createTopology(): Promise<Netns> {
   return ns;
 }
 
+/**
+ * Waits until no IPv6 address is tentative any more: until then the kernel adds routes by itself, and a picture
+ * of all routes is not the same twice.
+ */
+export async function settled(ns: Netns): Promise<void> {
+  await waitFor("addresses are not tentative", async () => {
+    const links = (await ns.ip("-o link show up")).trim().split("\n").length;
+    const local = (await ns.ip("-o -6 addr show scope link -tentative")).trim().split("\n").length;
+    return local >= links - 1;
+  });
+}
+
 /** The index of a link, as the kernel numbers it in that namespace. */
 export async function ifindexOf(ns: Netns, name: string): Promise<number> {
   const links: unknown = JSON.parse(await ns.ip(`-j link show dev ${name}`));

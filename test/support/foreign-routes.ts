@@ -1,0 +1,53 @@
+/**
+ * Routes of everybody else, in every shape we know of, for the topology of netns.ts.
+ * Many share prefix or metric with the routes krtd keeps in the test: prefixes 1 to 4 of families.ts, metric 32.
+ */
+
+import type { FamilyCase } from "./families.ts";
+
+/** rtm_protocol of kernel, boot, static, ra, zebra, bird, dhcp, keepalived, bgp, and of nobody known. */
+const PROTOCOLS = [2, 3, 4, 9, 11, 12, 16, 18, 186, 77];
+
+/** Lines for `ip -batch`. */
+export function foreignCommands({ family, gateway, otherGateway, net }: FamilyCase): string[] {
+  const routes = [
+    // Each protocol: at a prefix of krtd with metrics below and above, and at one of its own with krtd's metric.
+    ...PROTOCOLS.flatMap((protocol, i) => [
+      `${net(1)} via ${gateway} metric ${10 + i} proto ${protocol}`,
+      `${net(2)} dev v1 metric ${100 + i} proto ${protocol}`,
+      `${net(100 + i)} via ${gateway} metric 32 proto ${protocol}`,
+      `blackhole ${net(120 + i)} metric 32 proto ${protocol}`,
+    ]),
+    `${net(3)} metric 33 proto zebra nexthop via ${gateway} weight 2 nexthop via ${otherGateway}`,
+    `${net(140)} metric 32 proto bird nexthop via ${gateway} nexthop via ${otherGateway} weight 7`,
+    `${net(141)} via ${gateway} dev v0 proto dhcp src ${family === 4 ? "10.0.0.1" : "2001:db8:0:1::1"} metric 32`,
+    `${net(142)} via ${gateway} mtu lock 1400 advmss 1300 hoplimit 9 metric 32 proto boot`,
+    `unreachable ${net(4)} metric 4000 proto static`,
+    `prohibit ${net(143)} metric 32 proto static`,
+    `throw ${net(144)} metric 32 proto static`,
+    `${net(145)} nhid ${family} metric 32 proto zebra`,
+    `default via ${gateway} metric 100 proto dhcp`,
+    `default via ${otherGateway} metric 32 proto ra`,
+    // krtd's own protocol number, but in tables that it does not keep.
+    `${net(1)} via ${gateway} metric 32 table 1000 proto 120`,
+    `blackhole ${net(1)} metric 32 table 4000000000 proto 120`,
+    `${net(2)} via ${gateway} metric 32 table 1000 proto static`,
+    `local ${net(146)} dev lo table local proto static`,
+    `${net(147)} via ${family === 4 ? "203.0.113.7" : "2001:db8:7::7"} dev v1 onlink metric 32 proto static`,
+  ];
+  const special = family === 4 ? V4_ONLY : [];
+  return [
+    `nexthop add id ${family} via ${otherGateway} dev v0`,
+    ...[...routes, ...special].map((route) => `route add ${route}`),
+  ];
+}
+
+/** What IPv6 does not have: type of service, scopes, realms, further types, gateways of the other family. */
+const V4_ONLY = [
+  "198.18.1.0/24 tos 0x10 via 10.0.0.2 metric 32 proto static",
+  "198.18.150.0/24 dev v0 scope host metric 32 proto static",
+  "198.18.151.0/24 via 10.0.0.2 realm 5/6 metric 32 proto static",
+  "198.18.152.0/24 via inet6 2001:db8:0:1::9 dev v0 metric 32 proto bird",
+  "broadcast 198.18.153.0/24 dev v0 metric 32 proto static",
+  "multicast 239.0.0.0/8 dev v0 metric 32 proto static",
+];
