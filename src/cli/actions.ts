@@ -1,5 +1,6 @@
 /** What each command asks of the daemon and how its answer is shown. */
 
+import { existsSync } from "node:fs";
 import type { StatusReport } from "../control/backend.ts";
 import { type ClientRequest, type Reply, send } from "../control/client.ts";
 import type {
@@ -13,6 +14,7 @@ import type {
   StaticRouteJson,
   TableJson,
 } from "../control/json.ts";
+import { SYSTEM_SOCKET_PATH } from "../control/socket-path.ts";
 import { KrtdError } from "../lib/errors.ts";
 import { Columns } from "./columns.ts";
 import type { CommandName } from "./commands.ts";
@@ -194,12 +196,27 @@ async function showList<T>(
   }
 }
 
-function ask(session: Session, what: ClientRequest): Promise<Reply> {
+async function ask(session: Session, what: ClientRequest): Promise<Reply> {
   const { socketPath, timeoutMs } = session.options;
   if (socketPath === null) {
     throw new KrtdError("not-reachable", "Cannot find krtd's socket: XDG_RUNTIME_DIR is not set", {
-      hint: "Name the socket with --socket PATH or KRTD_SOCKET, or use sudo.",
+      hint: systemHint() ?? "Name the socket with --socket PATH or KRTD_SOCKET, or use sudo.",
     });
   }
-  return send({ socketPath, timeoutMs }, what);
+  try {
+    return await send({ socketPath, timeoutMs }, what);
+  } catch (error) {
+    const hint = isNoSocket(error) && socketPath !== SYSTEM_SOCKET_PATH ? systemHint() : null;
+    if (hint === null || !(error instanceof KrtdError)) throw error;
+    throw new KrtdError(error.code, error.message, { hint, cause: error });
+  }
+}
+
+function isNoSocket(error: unknown): boolean {
+  return error instanceof KrtdError && (error.cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
+}
+
+/** For a user other than root, whose own default is elsewhere while the system's krtd runs. */
+function systemHint(): string | null {
+  return existsSync(SYSTEM_SOCKET_PATH) ? `The system's krtd is at --socket ${SYSTEM_SOCKET_PATH}` : null;
 }

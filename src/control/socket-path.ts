@@ -8,9 +8,12 @@ import { KrtdError } from "../lib/errors.ts";
 /** sizeof(sockaddr_un.sun_path) is 108, and the terminating NUL needs one. */
 export const SOCKET_PATH_LIMIT = 107;
 
+/** Where root's krtd listens. */
+export const SYSTEM_SOCKET_PATH = "/run/krtd/krtd.sock";
+
 /** The default path, or null: not root and no XDG_RUNTIME_DIR. */
 export function defaultSocketPath(uid: number, env: NodeJS.ProcessEnv): string | null {
-  if (uid === 0) return "/run/krtd/krtd.sock";
+  if (uid === 0) return SYSTEM_SOCKET_PATH;
   const directory = env["XDG_RUNTIME_DIR"];
   return directory === undefined || directory === "" ? null : `${directory}/krtd.sock`;
 }
