@@ -14,7 +14,7 @@
 
 import type { Clock } from "../../lib/clock.ts";
 import { ENODEV, errnoName, errnoText } from "../../lib/errno.ts";
-import type { AttrsId, NodeId } from "../../nest/route.ts";
+import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
 import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED, RIVAL, SENT } from "../../nest/sync-flags.ts";
 import { type Os, ROUTE_ADD, ROUTE_DELETE, ROUTE_REPLACE, UNKNOWN_OUTCOME } from "../../sysdep/os.ts";
 import { NodeRing } from "./node-ring.ts";
@@ -114,6 +114,17 @@ export class ExportQueue {
     if ((before & INFLIGHT) === 0) this.ring.push(node);
   }
 
+  /** Forgets what was not sent yet. For a stop: what stands in the kernel is on record. */
+  discard(): void {
+    const { flags } = this.state.table.fib;
+    for (let node = this.ring.shift(); node !== 0; node = this.ring.shift()) {
+      flags[node]! &= ~QUEUED;
+      this.state.releaseIfIdle(node, INFLIGHT);
+    }
+    this.stale.clear();
+    this.extra.clear();
+  }
+
   /** Tries one route of every waiting group again. */
   wake(): void {
     const { state } = this;
@@ -175,8 +186,9 @@ export class ExportQueue {
     const { flags } = state.table.fib;
     flags[node]! &= ~QUEUED;
     const probe = this.probes.delete(node);
-    let installable = true;
-    if ((flags[node]! & INSTALLED) !== 0) {
+    // While the daemon stops, tables empty under a frozen protocol: INSTALLED alone says nothing then.
+    let installable = state.table.best(node) !== NONE;
+    if ((flags[node]! & INSTALLED) !== 0 && installable) {
       const attrs = state.wantedAttrs(node);
       const missing = missingDevice(state.attrs, attrs);
       const blocked = probe || missing !== 0 ? 0 : this.waiting.failureOf(attrs);

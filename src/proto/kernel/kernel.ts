@@ -117,8 +117,10 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   freeze(): void {
+    if (this.frozen) return;
     this.frozen = true;
     this.cycle.cancel();
+    this.queue.discard();
   }
 
   /** Deletes what was sent, unless `keep` or `persist` say otherwise or nothing was ever judged. */

@@ -159,7 +159,8 @@ export class ScanCycle {
     const startedAt = clock.now();
     const changesBefore = this.routeEvents + queue.deletions;
     const learnKernel = config.learn === "all";
-    const scan = new RouteScan({ state, ownProtocol: protocolId, aliens, learnKernel });
+    const stopped = (): boolean => this.stopping;
+    const scan = new RouteScan({ state, ownProtocol: protocolId, aliens, learnKernel, stopped });
     const query = { family: state.table.family, table: config.kernelTable };
     try {
       const outcome = await os.scanRoutes(query, scan);

@@ -39,6 +39,8 @@ export interface ScanOptions {
   readonly aliens: AlienRoutes | null;
   /** Learn routes of protocol kernel too. */
   readonly learnKernel: boolean;
+  /** The protocol is stopping: what is wanted no longer counts, so nothing is judged. */
+  readonly stopped: () => boolean;
 }
 
 export class RouteScan implements RouteSink {
@@ -78,7 +80,8 @@ export class RouteScan implements RouteSink {
   }
 
   route(route: KernelRoute): void {
-    const { state, ownProtocol } = this.options;
+    const { state, ownProtocol, stopped } = this.options;
+    if (stopped()) return;
     const routeClass = classify(
       route.protocol,
       route.type,

@@ -432,6 +432,37 @@ describe("KernelProtocol.stop()", () => {
   });
 });
 
+describe("KernelProtocol.freeze()", () => {
+  it("makes a running scan judge nothing more, and drops what was not sent", async () => {
+    f = await fixture();
+    for (let i = 0; i < 200; i++) f.want(`10.1.${i}.0/24`, VIA);
+    await f.start();
+    f.writes();
+    for (let i = 0; i < 200; i++) f.want(`10.2.${i}.0/24`, VIA);
+    f.os.faults.duringScan(20, () => {
+      f.protocol.freeze();
+      for (let i = 0; i < 200; i++) f.unwant(`10.1.${i}.0/24`);
+      for (let i = 0; i < 200; i++) f.unwant(`10.2.${i}.0/24`);
+    });
+    expect(await f.scan()).toBe(false);
+    expect(f.protocol.report().scan.lastProblem).toBeNull();
+    await f.protocol.stop({ keep: false });
+    expect(f.shown()).toEqual([]);
+  });
+
+  it("ends a push in the middle and takes back what was sent", async () => {
+    f = await fixture();
+    await f.start();
+    for (let i = 0; i < 5000; i++) f.want(`10.${10 + (i >> 8)}.${i & 255}.0/24`, VIA);
+    await Promise.resolve();
+    f.protocol.freeze();
+    for (let i = 0; i < 5000; i++) f.unwant(`10.${10 + (i >> 8)}.${i & 255}.0/24`);
+    await f.protocol.stop({ keep: false });
+    expect(f.shown()).toEqual([]);
+    expect(f.writes().filter((line) => line.startsWith("add")).length).toBeLessThan(5000);
+  });
+});
+
 describe("KernelProtocol learn", () => {
   const best = (prefix: string): number | null => {
     const [a, b] = prefix.split("/");
