@@ -140,6 +140,20 @@ describe("KernelProtocol scan and prune", () => {
     expect(f.status("10.1.0.0/16").state).toBe("synced");
   });
 
+  it("leaves a duplicate behind a foreign route where it is", async () => {
+    f = await fixture();
+    f.want("10.1.0.0/16", VIA);
+    await f.start();
+    f.foreign({ op: "append", prefix: "10.1.0.0/16", protocol: 4, metric: 32, nexthops: via("10.0.0.8") });
+    f.foreign({ op: "append", prefix: "10.1.0.0/16", protocol: OWN, metric: 32, nexthops: via("10.0.0.9") });
+    f.writes();
+    const before = f.shown();
+    await f.scan();
+    await f.scan();
+    expect(f.shown()).toEqual(before);
+    expect(f.status("10.1.0.0/16").state).toBe("synced");
+  });
+
   it("deletes nothing after an incomplete dump", async () => {
     f = await fixture();
     f.want("10.1.0.0/16", VIA);
