@@ -118,6 +118,8 @@ export class RouteScan implements RouteSink {
         fib.flags[node]! |= VERDICT_UPDATE;
         return;
       case "duplicate":
+        // Behind a foreign route it can only be reached by deleting our first one, which would put that in front.
+        if (this.rivals.has(node)) return;
         this.duplicates++;
         this.recordShown(node, route);
         fib.flags[node] = (fib.flags[node]! & ~VERDICT_MASK) | VERDICT_UPDATE | DUPLICATE;
