@@ -70,7 +70,8 @@ function answered(answer: Answer): IpResult {
   if (errno === 0) return { ...answer, text: "" };
   return {
     ...answer,
-    text: message === null ? `RTNETLINK answers: ${strerror(errno)}` : `Error: ${message}.`,
+    text:
+      message === null ? `RTNETLINK answers: ${strerror(errno)}` : `Error: ${message.replace(/\.?$/, ".")}`,
   };
 }
 
@@ -216,9 +217,12 @@ function setLink(kernel: ModelKernel, ifindex: number, words: readonly string[])
 }
 
 function addr(kernel: ModelKernel, verb: string | undefined, words: readonly string[]): Answer {
-  const { length, ...local } = prefix(words[0]);
   const ifindex = device(kernel, words[words.indexOf("dev") + 1]);
-  if (verb === "add") return kernel.addAddress(ifindex, local, length);
+  const { length: ownLength, ...local } = prefix(words[0]);
+  const { length, ...peer } = words[1] === "peer" ? prefix(words[2]) : { length: ownLength };
+  if (verb === "add") {
+    return kernel.addAddress(ifindex, local, length, "family" in peer ? { peer } : {});
+  }
   if (verb === "del") return kernel.removeAddress(ifindex, local, length);
   throw new Error(`Cannot run "ip addr ${verb}" on the model`);
 }

@@ -35,6 +35,8 @@ export interface Entry6 {
 
 /** What a delete asks for; 0 and null are wildcards. */
 export interface Delete6 {
+  /** It is one of several nexthops of the request: only that one goes, also without a gateway. */
+  readonly single: boolean;
   readonly metric: number;
   readonly protocol: number;
   readonly device: number;
@@ -73,7 +75,7 @@ export class Fib6 {
     );
     if (entry === undefined)
       return { ...refuse(meansNothing(net, what, list) ? ENOENT : ESRCH), removed: [] };
-    const removed = what.gateway !== null ? [entry] : this.siblings(entry);
+    const removed = what.single || what.gateway !== null ? [entry] : this.siblings(entry);
     for (const other of removed) this.remove(other);
     return { ...SUCCESS, removed };
   }

@@ -44,7 +44,7 @@ export class Ipv6 {
     if (request.op === "delete") return this.delete(request, net);
     const hops = request.nexthops ?? [];
     if (hops.length > 1 && hops.some((hop) => hop.gateway === null)) {
-      return refuse(EINVAL, "Device only routes can not be added for IPv6 using the multipath API");
+      return refuse(EINVAL, "Device only routes can not be added for IPv6 using the multipath API.");
     }
     this.fib.nets.open(request.table);
     const entries: Entry6[] = [];
@@ -164,6 +164,7 @@ export class Ipv6 {
         protocol: request.protocol ?? 0,
         device: hop.device,
         gateway: hop.gateway,
+        single: hops.length > 1,
       });
       if (answer.removed.length > 0) this.announcer.route(this.view(answer.removed), true);
       if (answer.errno !== 0) outcome = answer;
