@@ -1,0 +1,97 @@
+/**
+ * The network namespace of the benchmark: one link with a network of gateways on it, nothing of the machine's
+ * own. How many routes are in it is read from the kernel's own count, which costs it little and needs no help of
+ * the program that is measured.
+ */
+
+import { execFileSync } from "node:child_process";
+import { readFileSync, statSync } from "node:fs";
+import { type Child, run, start, until } from "./children.ts";
+import { DEVICE, DEVICE_ADDRESS } from "./routes.ts";
+
+const LIMIT_MS = 60_000;
+
+export class Namespace {
+  readonly name: string;
+  /** A process inside, for its view of /proc/net. It ends with us, when its input does. */
+  private readonly resident: Child;
+  private ownRoutes = 0;
+
+  private constructor(name: string) {
+    this.name = name;
+    this.resident = start(this.inside(["cat"]));
+  }
+
+  /** Makes it. remove() has to be called, also when this fails. Needs root. */
+  static async create(name: string): Promise<Namespace> {
+    await run(["ip", "netns", "add", name], LIMIT_MS);
+    const namespace = new Namespace(name);
+    const inode = statSync(`/run/netns/${name}`).ino;
+    const proc = `/proc/${namespace.resident.pid}/ns/net`;
+    await until("entering the namespace", LIMIT_MS, 5, () => statSync(proc).ino === inode);
+    await namespace.ip("link set lo up");
+    await namespace.ip(`link add ${DEVICE} type veth peer name ${DEVICE}-peer`);
+    await namespace.ip(`link set ${DEVICE}-peer up`);
+    await namespace.ip(`addr add ${DEVICE_ADDRESS} dev ${DEVICE}`);
+    await namespace.ip(`link set ${DEVICE} up`);
+    await namespace.awaitCarrier();
+    namespace.ownRoutes = namespace.countAll();
+    return namespace;
+  }
+
+  /** Removes it, and never throws: there may be nothing to remove. */
+  static remove(name: string): void {
+    try {
+      execFileSync("ip", ["netns", "del", name], { stdio: "ignore", timeout: LIMIT_MS });
+    } catch {
+      // It was not there.
+    }
+  }
+
+  /** The command that runs `command` inside. `ip` execs it: the pid is its own. */
+  inside(command: readonly string[]): string[] {
+    return ["ip", "netns", "exec", this.name, ...command];
+  }
+
+  async ip(command: string): Promise<void> {
+    await run(["ip", "-n", this.name, ...command.split(" ")], LIMIT_MS);
+  }
+
+  deviceIndex(): number {
+    const text = execFileSync("ip", ["-n", this.name, "-j", "link", "show", "dev", DEVICE], {
+      encoding: "utf8",
+      timeout: LIMIT_MS,
+    });
+    return (JSON.parse(text) as { ifindex: number }[])[0]!.ifindex;
+  }
+
+  /** Routes in table main beyond those the link brought. */
+  routeCount(): number {
+    return this.countAll() - this.ownRoutes;
+  }
+
+  /** Takes all routes out: the kernel drops those of a link that goes down, faster than any command could. */
+  async flush(): Promise<void> {
+    await this.ip(`link set ${DEVICE} down`);
+    await this.ip(`link set ${DEVICE} up`);
+    await this.awaitCarrier();
+    await until("flushing routes", LIMIT_MS, 10, () => this.routeCount() === 0);
+  }
+
+  private async awaitCarrier(): Promise<void> {
+    await until("the link", LIMIT_MS, 10, async () => {
+      const { stdout } = await run(["ip", "-n", this.name, "-o", "link", "show", "dev", DEVICE], LIMIT_MS, {
+        output: true,
+      });
+      return stdout.includes("LOWER_UP");
+    });
+  }
+
+  /** Main and local share one trie while there are no rules, so both are in it. */
+  private countAll(): number {
+    const text = readFileSync(`/proc/${this.resident.pid}/net/fib_triestat`, "latin1");
+    const found = /Main:[\s\S]*?Prefixes:\s*(\d+)/.exec(text);
+    if (found === null) throw new Error("Cannot count routes: fib_triestat has no Main");
+    return Number(found[1]);
+  }
+}
