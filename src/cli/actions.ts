@@ -31,7 +31,7 @@ import {
   TABLE_HEADINGS,
   tableRow,
 } from "./format-reports.ts";
-import { kernelRow, routeRow, staticRow, type TextStyle } from "./format-route.ts";
+import { kernelRow, routeRow, staticRow, type TextStyle, withDestination } from "./format-route.ts";
 import { copy, type ListView, printList, readJson, Tally } from "./list.ts";
 import type { CliOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -69,11 +69,16 @@ async function showStatus(session: Session, output: Output): Promise<void> {
 
 async function showRoutes(session: Session, output: Output): Promise<void> {
   const tally = new Tally("route", "routes");
+  const count = ({ best, kernel }: RouteJson): void => tally.add(best ? kernel.state : "not best");
   await showList<RouteJson>(session, output, "/v1/routes", parseSelectors(session.operands, ROUTE_KEYWORDS), {
     headings: null,
     row: (route) => {
-      tally.add(route.best ? route.kernel.state : "not best");
+      count(route);
       return routeRow(route, session.style);
+    },
+    again: (route, row, dst) => {
+      count(route);
+      return withDestination(row, route.type, dst);
     },
     footer: () => tally.toString(),
   });

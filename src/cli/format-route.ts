@@ -86,7 +86,13 @@ function rowOf(route: AnyRouteJson, more: string, owner: string, state: Cell, st
   };
 }
 
-function destination({ dst, type }: AnyRouteJson): string {
+/** The row of a route that differs in nothing but its destination. */
+export function withDestination(row: Row, type: string, dst: string): Row {
+  const [first, ...others] = row.cells;
+  return { ...row, cells: [{ ...first, text: destination({ dst, type }) }, ...others] };
+}
+
+function destination({ dst, type }: Pick<AnyRouteJson, "dst" | "type">): string {
   const text = dst === "0.0.0.0/0" || dst === "::/0" ? "default" : dst;
   return type === "unicast" ? text : `${type} ${text}`;
 }

@@ -12,6 +12,11 @@ export interface ListView<T> {
   /** Null: no headings. */
   readonly headings: readonly string[] | null;
   row(record: T): Row;
+  /**
+   * For records that differ in nothing but `dst` from one already shown: its row, with the other `dst`. Long
+   * lists are mostly such records, and reading their JSON is most of the work. Absent: every record is read.
+   */
+  again?(record: T, row: Row, dst: string): Row;
   /** The last line, without line end; null: none. Called after all rows. */
   footer(): string | null;
 }
@@ -43,6 +48,7 @@ export async function printList<T>(
     options.legend && view.headings !== null
       ? columns.add({ cells: view.headings.map((text) => ({ text })) })
       : "";
+  const rows = new RowMaker(view);
   let rest = "";
   for await (const chunk of reply.chunks()) {
     const lines = (rest + chunk).split("\n");
@@ -50,11 +56,55 @@ export async function printList<T>(
     if (rest.length > LONGEST_RECORD) throw new Error("Cannot read the answer: a record has no end");
     let text = head;
     head = "";
-    for (const line of lines) text += columns.add(view.row(JSON.parse(line) as T));
+    for (const line of lines) text += columns.add(rows.of(line));
     await output.write(text);
   }
   const footer = options.legend ? view.footer() : null;
   await output.write(head + columns.end() + (footer === null ? "" : `${footer}\n`));
+}
+
+/** Each may keep the 64 KiB it was cut from alive. */
+const REMEMBERED = 256;
+const DST = '"dst":"';
+/** So much of what follows `dst` tells most records apart (nexthop, metric); the rest is compared. */
+const KEY_CHARS = 72;
+
+interface Remembered<T> {
+  readonly before: string;
+  readonly after: string;
+  readonly record: T;
+  readonly row: Row;
+}
+
+/** Turns lines into rows, remembering the last ones by all of their text but `dst`. */
+class RowMaker<T> {
+  private readonly view: ListView<T>;
+  private readonly remembered = new Map<string, Remembered<T>>();
+
+  constructor(view: ListView<T>) {
+    this.view = view;
+  }
+
+  of(line: string): Row {
+    const { view, remembered } = this;
+    // A quote inside a string is escaped, so this is the key and nothing else.
+    const at = view.again === undefined ? -1 : line.indexOf(DST);
+    if (view.again === undefined || at < 0) return view.row(JSON.parse(line) as T);
+    const start = at + DST.length;
+    const end = line.indexOf('"', start);
+    const before = line.slice(0, start);
+    const after = line.slice(end);
+    const key = after.slice(0, KEY_CHARS);
+    const known = remembered.get(key);
+    if (known !== undefined && known.after === after && known.before === before) {
+      return view.again(known.record, known.row, line.slice(start, end));
+    }
+    const record = JSON.parse(line) as T;
+    const row = view.row(record);
+    if (remembered.size >= REMEMBERED) remembered.clear();
+    remembered.set(key, { before, after, record, row });
+    return row;
+  }
 }
 
 /** Counts records by a word each, for a footer: "8 routes: 6 synced, 2 waiting". */
