@@ -186,7 +186,8 @@ function handleSignals(
 /** Opens the control socket where the command line, the configuration or the default says. */
 function listen(parsed: Arguments, config: KrtConfig, daemon: Daemon, log: Log): Promise<ControlServer> {
   const chosen = parsed.socket ?? config.control.socket;
-  const path = chosen ?? defaultSocketPath(process.getuid?.() ?? 0, process.env);
+  const standard = defaultSocketPath(process.getuid?.() ?? 0, process.env);
+  const path = chosen ?? standard;
   if (path === null) {
     throw new KrtdError("socket-path", "Cannot choose a control socket: XDG_RUNTIME_DIR is not set", {
       hint: "Name one with --socket PATH or control.socket.",
@@ -197,7 +198,7 @@ function listen(parsed: Arguments, config: KrtConfig, daemon: Daemon, log: Log):
     backend: daemon.backend,
     clock: systemClock,
     log,
-    listen: { path, mode, group, createParent: chosen === null, tryFlock },
+    listen: { path, mode, group, createParent: path === standard, tryFlock },
   });
 }
 

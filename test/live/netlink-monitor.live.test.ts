@@ -67,6 +67,17 @@ describe("monitor()", () => {
     expect(seen).toEqual(["+ 192.0.2.0/24 120"]);
   });
 
+  it("is not flooded by a push of its own, however small its buffer", async () => {
+    await start(4096);
+    const attrs = { nexthops: [{ via: "10.0.0.2" }] };
+    const prefixes = Array.from({ length: 5000 }, (_, i) => `12.${i >> 8}.${i & 255}.0/24`);
+    await rig.write(prefixes.map((prefix) => ({ op: ROUTE_ADD, prefix, attrs })));
+    await rig.ns.ip("route add 192.0.2.0/24 via 10.0.0.2");
+    await see("+ 192.0.2.0/24 3");
+    expect(seen).toEqual(["+ 192.0.2.0/24 3"]);
+    expect(rig.os.counters.overruns).toBe(0);
+  });
+
   it("tells links and addresses that come and go", async () => {
     await start();
     await rig.ns.ip("link add x0 type veth peer name x1");

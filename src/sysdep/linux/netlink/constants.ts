@@ -20,6 +20,8 @@ export const SO_RCVBUF = 8;
 export const SO_RCVTIMEO = 20;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
+/** asm-generic/socket.h: a classic BPF program that says which datagrams are kept. */
+export const SO_ATTACH_FILTER = 26;
 /** Nine 32-bit counters of linux/sock_diag.h. */
 export const SO_MEMINFO = 55;
 export const MSG_DONTWAIT = 0x40;

@@ -8,6 +8,7 @@
  */
 
 import koffi from "koffi";
+import { SO_ATTACH_FILTER, SOL_SOCKET } from "./constants.ts";
 import { EIO } from "./errors.ts";
 
 /** A length in and out (socklen_t *), or one number out. */
@@ -85,6 +86,18 @@ export function getsockname(fd: number, address: Uint8Array): number {
 
 export function setsockopt(fd: number, level: number, name: number, value: Uint8Array): number {
   return outcome(libc().setsockopt(fd, level, name, value, value.length));
+}
+
+/**
+ * Gives a socket a classic BPF filter: `program` is an array of sock_filter (linux/filter.h), 8 bytes each. The
+ * kernel copies it during the call.
+ */
+export function attachFilter(fd: number, program: Uint8Array): number {
+  // sock_fprog: unsigned short len, then a pointer on the next multiple of 8.
+  const head = new DataView(new ArrayBuffer(16));
+  head.setUint16(0, program.length / 8, true);
+  head.setBigUint64(8, koffi.address(program), true);
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, new Uint8Array(head.buffer));
 }
 
 /** Fills `value`; returns the number of bytes the option has. */

@@ -64,6 +64,8 @@ export class NotifyChannel {
         );
       }
     }
+    // A push of a full table echoes every route. Where the kernel takes no filter, `ownEcho` tells them apart.
+    this.socket.ignoreSender(this.commandPort);
     this.watching = this.socket.watch(() => this.read(onMessage, onLost));
     return {
       close: async () => {
