@@ -227,7 +227,10 @@ export class RouteScan implements RouteSink {
     if (node === 0 || (fib.flags[node]! & INSTALLED) === 0) return;
     if (state.wantedMetric(node) !== route.metric) return;
     if (!this.rivals.has(node)) this.rivals.set(node, packRival(route.protocol, route.type));
-    if ((fib.flags[node]! & VERDICT_MASK) === VERDICT_CREATE) fib.flags[node]! |= RIVAL;
+    // A verdict may have come from an older key of ours, which says nothing of this one.
+    const ours =
+      (fib.flags[node]! & VERDICT_MASK) !== VERDICT_CREATE && state.sentMetric[node] === route.metric;
+    if (!ours) fib.flags[node]! |= RIVAL;
   }
 }
 

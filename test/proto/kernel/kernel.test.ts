@@ -300,6 +300,19 @@ describe("KernelProtocol and a rival", () => {
     expect(f.status("10.1.0.0/16")).toMatchObject({ state: "synced", rival: null });
   });
 
+  it("sees the rival before its own also after an older key of its own", async () => {
+    f = await fixture();
+    f.foreign({ op: "add", prefix: "10.1.0.0/16", protocol: OWN, metric: 7, nexthops: via("10.0.0.2") });
+    f.foreign({ op: "add", prefix: "10.1.0.0/16", protocol: 4, metric: 32, nexthops: via("10.0.0.2") });
+    f.foreign({ op: "append", prefix: "10.1.0.0/16", protocol: OWN, metric: 32, nexthops: via("10.0.0.9") });
+    f.want("10.1.0.0/16", VIA3);
+    await f.start();
+    await f.scan();
+    expect(f.shown().filter((line) => line.includes("proto 4"))).toHaveLength(1);
+    expect(f.writes().some((line) => line.startsWith("replace"))).toBe(false);
+    expect(f.status("10.1.0.0/16").state).toBe("failed");
+  });
+
   it("does not replace behind a foreign route that was put before its own", async () => {
     f = await fixture();
     f.want("10.1.0.0/16", VIA);
