@@ -1,4 +1,7 @@
-/** The names and texts of errno values, as libuv knows them. Values are positive, as in errno(3). */
+/**
+ * The names of errno values, and what strerror(3) and so iproute2 say of them. Values are positive, as in
+ * errno(3). libuv knows names and texts; where its texts are its own, those of the C library stand here.
+ */
 
 import { getSystemErrorMap, getSystemErrorName } from "node:util";
 
@@ -17,13 +20,26 @@ export const ENETUNREACH = 101;
 export const ENOBUFS = 105;
 export const EHOSTUNREACH = 113;
 
+const SPOKEN: ReadonlyMap<number, string> = new Map([
+  [ENOMEM, "Cannot allocate memory"],
+  [EBUSY, "Device or resource busy"],
+  [EEXIST, "File exists"],
+  [34, "Numerical result out of range"],
+  [90, "Message too long"],
+  [95, "Operation not supported"],
+  [99, "Cannot assign requested address"],
+  [EHOSTUNREACH, "No route to host"],
+]);
+
 /** "ENETUNREACH"; "errno 4711" for a value nobody named. */
 export function errnoName(errno: number): string {
   return errno > 0 && getSystemErrorMap().has(-errno) ? getSystemErrorName(-errno) : `errno ${errno}`;
 }
 
-/** "Network is unreachable", with a capital as the C library says it. */
+/** "Network is unreachable", as the C library says it. */
 export function errnoText(errno: number): string {
+  const spoken = SPOKEN.get(errno);
+  if (spoken !== undefined) return spoken;
   const text = getSystemErrorMap().get(-errno)?.[1] ?? `error ${errno}`;
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
