@@ -15,20 +15,27 @@ import { describeOs } from "../sysdep/os-compliance.ts";
 
 const execute = promisify(execFile);
 
-async function ip(command: string): Promise<string> {
-  return (await execute("ip", command.split(" "))).stdout;
+/** `ip FLAGS -batch -`; rejects with what it printed unless `-force` is among the flags. */
+function batch(commands: readonly string[], ...flags: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = execFile("ip", [...flags, "-batch", "-"], (error, _stdout, stderr) => {
+      if (error === null || flags.includes("-force")) resolve();
+      else reject(new Error(`Cannot ip -batch: ${stderr.trim()}`, { cause: error }));
+    });
+    child.stdin?.end(`${commands.join("\n")}\n`);
+  });
 }
 
-/** Back to a namespace with only `lo`. */
+/** Back to a namespace with only `lo`. A veth end may be gone already with its peer. */
 async function cleanUp(): Promise<void> {
-  const shown: unknown = JSON.parse(await ip("-j link show"));
-  const names = (shown as { readonly ifname: string }[]).map((link) => link.ifname);
-  for (const name of names) if (name !== "lo") await execute("ip", ["link", "del", name]).catch(() => null);
-  for (const family of ["-4", "-6"]) {
-    for (const table of ["254", "1000"]) {
-      await execute("ip", [family, "route", "flush", "table", table]).catch(() => null);
-    }
-  }
+  const shown: unknown = JSON.parse((await execute("ip", ["-j", "link", "show"])).stdout);
+  const links = (shown as { readonly ifname: string }[]).filter((link) => link.ifname !== "lo");
+  await batch(
+    links.map((link) => `link del ${link.ifname}`),
+    "-force",
+  );
+  const flushes = ["route flush table 254", "route flush table 1000"];
+  for (const family of ["-4", "-6"]) await batch(flushes, family, "-force");
 }
 
 if (insideNetnsName() === null) {
@@ -51,7 +58,7 @@ if (insideNetnsName() === null) {
     return {
       os,
       hasTexts: false,
-      ip: async (command) => void (await ip(command)),
+      ip: (commands) => batch(commands),
       dispose: async () => {
         await os.close();
         await cleanUp();

@@ -24,5 +24,5 @@ describeOs("Linux, socket transport", async (attrs) => {
     await dispose();
     throw error;
   }
-  return { os, hasTexts: true, ip: async (command) => void (await ns.ip(command)), dispose };
+  return { os, hasTexts: true, ip: (commands) => ns.batch(commands), dispose };
 });

@@ -10,8 +10,6 @@ import { interfaceCases } from "./compliance/interfaces.ts";
 import { ComplianceRig, type FixtureMaker } from "./compliance/rig.ts";
 import { routeCases } from "./compliance/routes.ts";
 
-export type { FixtureMaker, OsFixture } from "./compliance/rig.ts";
-
 /** Registers all cases. Each gets a fresh world from `make`. */
 export function describeOs(name: string, make: FixtureMaker): void {
   describe(`Os compliance: ${name}`, () => {

@@ -20,8 +20,8 @@ import { routeText } from "../../support/route-text.ts";
 /** A world to test an Os in: the model, or a network namespace. */
 export interface OsFixture {
   readonly os: Os;
-  /** Runs `ip COMMAND` in that world; rejects when it fails. */
-  ip(command: string): Promise<void>;
+  /** Runs `ip COMMAND` in that world, one after the other; rejects when one fails. */
+  ip(commands: readonly string[]): Promise<void>;
   /** Whether the kernel's own words come along with an errno. */
   readonly hasTexts: boolean;
   /** Closes the Os and leaves nothing behind. */
@@ -88,7 +88,7 @@ export class ComplianceRig {
   }
 
   async ip(...commands: readonly string[]): Promise<void> {
-    for (const command of commands) await this.fixture.ip(command);
+    if (commands.length > 0) await this.fixture.ip(commands);
   }
 
   intern(attrs: AttrsText): AttrsId {

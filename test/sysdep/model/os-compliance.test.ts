@@ -11,7 +11,7 @@ describeOs("model", async (attrs) => {
   return {
     os,
     hasTexts: true,
-    ip: async (command) => modelIpAll(kernel, [command]),
+    ip: async (commands) => modelIpAll(kernel, commands),
     dispose: () => os.close(),
   };
 });
