@@ -9,6 +9,7 @@ import type { ControlBackend, DaemonState, StatusReport } from "./control/backen
 import type { Clock } from "./lib/clock.ts";
 import { formatAddress } from "./lib/ip.ts";
 import type { Log } from "./lib/log.ts";
+import { type RateLimit, rateLimited } from "./lib/rate-limit.ts";
 import type { AttrsTable } from "./nest/attrs.ts";
 import { Interfaces } from "./nest/iface.ts";
 import { ProtoManager } from "./nest/proto-manager.ts";
@@ -22,6 +23,9 @@ import type { Monitor, Os } from "./sysdep/os.ts";
 const LAG_RESOLUTION_MS = 10;
 /** The lag that status shows is that of the last minute or two. */
 const LAG_WINDOW_MS = 60_000;
+
+/** What is said of single routes: so many lines of each kind, then a count. */
+const LOG_LIMIT: RateLimit = { burst: 20, windowMs: 60_000 };
 
 export interface DaemonOptions {
   readonly config: KrtConfig;
@@ -127,7 +131,7 @@ export class Daemon {
       protocolId: this.options.config.protocolId,
       observe,
       clock,
-      log,
+      log: rateLimited(log, clock, LOG_LIMIT),
       onFatal,
     });
   }

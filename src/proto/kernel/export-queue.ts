@@ -18,7 +18,7 @@ import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
 import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED, RIVAL, SENT } from "../../nest/sync-flags.ts";
 import { type Os, ROUTE_ADD, ROUTE_DELETE, ROUTE_REPLACE, UNKNOWN_OUTCOME } from "../../sysdep/os.ts";
 import { NodeRing } from "./node-ring.ts";
-import { retryClass, WaitingRoutes } from "./retry.ts";
+import { type RetryClass, retryClass, WaitingRoutes } from "./retry.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
 import { hasOnlyGateways, hasPrefsrc, missingDevice, WriteBatch } from "./write-batch.ts";
@@ -33,8 +33,6 @@ export interface ExportEvents {
   verify(reason: string): void;
   /** Writes are refused for want of privilege; nothing will ever work. */
   fatal(message: string): void;
-  /** A write was refused. Called per route: for the log, rate-limited there. */
-  refused(node: NodeId, errno: number, message: string): void;
 }
 
 export interface WriteCounters {
@@ -259,7 +257,7 @@ export class ExportQueue {
       this.deletions++;
       if (node !== 0) this.state.clearSent(node);
     } else if (errno > 0) {
-      this.refuse(node, errno, text ?? errnoText(errno));
+      this.recordRefusal(node, errno, retryClass(errno, false), text);
     }
   }
 
@@ -298,21 +296,28 @@ export class ExportQueue {
   }
 
   private settleRefused(node: NodeId, attrs: AttrsId, errno: number, text: string | undefined): void {
-    const { state } = this;
-    const message = text ?? errnoText(errno);
-    const failureClass = retryClass(errno, hasPrefsrc(state.attrs, attrs));
-    const failure = state.failures.intern({ errno, message, class: failureClass });
-    state.recordFailure(node, failure);
-    if (failureClass === "wait") this.waiting.add(node, attrs, failure);
-    else if (failureClass === "load") this.retryLater(node);
+    const failureClass = retryClass(errno, hasPrefsrc(this.state.attrs, attrs));
+    this.recordRefusal(node, errno, failureClass, text);
+    if (failureClass === "wait") this.waiting.add(node, attrs, this.state.failure[node]!);
     // A rival that no scan shows (a type krtd skips) must not make krtd scan for ever.
-    else if (failureClass === "rival" && state.attempts[node]! <= 3) this.events.verify("key is taken");
-    this.refuse(node, errno, message);
+    else if (failureClass === "rival" && this.state.attempts[node]! <= 3) this.events.verify("key is taken");
   }
 
-  private refuse(node: NodeId, errno: number, message: string): void {
-    if (retryClass(errno, false) === "fatal") this.events.fatal(message);
-    else if (node !== 0) this.events.refused(node, errno, message);
+  private recordRefusal(
+    node: NodeId,
+    errno: number,
+    failureClass: RetryClass,
+    text: string | undefined,
+  ): void {
+    const { state } = this;
+    const message = text ?? errnoText(errno);
+    if (failureClass === "fatal") this.events.fatal(message);
+    if (node === 0) {
+      this.events.verify("a deletion was refused");
+      return;
+    }
+    state.recordFailure(node, state.failures.intern({ errno, message, class: failureClass }));
+    if (failureClass === "load") this.retryLater(node);
   }
 
   private finish(node: NodeId): void {

@@ -25,6 +25,7 @@ import type { KernelConfig } from "./config.ts";
 import { ExportQueue } from "./export-queue.ts";
 import { flush } from "./flush.ts";
 import { AlienRoutes } from "./learn.ts";
+import type { Failure } from "./retry.ts";
 import { ScanCycle } from "./scan-cycle.ts";
 import { routeStatus, viewKernelRoute } from "./status.ts";
 import { SyncState } from "./sync-state.ts";
@@ -225,8 +226,8 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   private createParts(): { state: SyncState; queue: ExportQueue; aliens: AlienRoutes | null } {
-    const { config, table, os, clock, log, protocolId, observe, interfaces, onFatal } = this.options;
-    const state = new SyncState(table, config.metric);
+    const { config, table, os, clock, protocolId, observe, interfaces, onFatal } = this.options;
+    const state = new SyncState(table, config.metric, (node, failure) => this.logFailure(node, failure));
     const queue = new ExportQueue({
       state,
       os,
@@ -238,10 +239,6 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       events: {
         verify: (reason) => this.cycle.request(reason),
         fatal: onFatal,
-        refused: (node, errno, answer) => {
-          if (!log.enabled("debug")) return;
-          log.debug("kernel refused route", { prefix: table.fib.formatNode(node), errno, answer });
-        },
       },
     });
     return {
@@ -249,6 +246,20 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       queue,
       aliens: config.learn === false ? null : new AlienRoutes(table.attrs, this.channel),
     };
+  }
+
+  /** A broken gateway fails a million routes: the log is limited, and the prefix written only when it is used. */
+  private logFailure(node: NodeId, failure: Failure): void {
+    const { fib } = this.state.table;
+    this.options.log.warn("route is not in the kernel", {
+      protocol: this.name,
+      get prefix() {
+        return fib.formatNode(node);
+      },
+      state: failure.class === "wait" ? "waiting" : failure.class === "load" ? "pending" : "failed",
+      errno: failure.errno,
+      answer: failure.message,
+    });
   }
 
   /** Removals in IPv4 are silent: whatever happens to an interface, the table must be looked at again. */

@@ -17,7 +17,7 @@ import type { AttrsTable } from "../../nest/attrs.ts";
 import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
 import type { Rtable } from "../../nest/rtable.ts";
 import { INSTALLED, SENT, SYNC_ERROR, SYNCED } from "../../nest/sync-flags.ts";
-import { Failures } from "./retry.ts";
+import { type Failure, Failures } from "./retry.ts";
 
 export class SyncState {
   readonly table: Rtable;
@@ -30,9 +30,16 @@ export class SyncState {
   /** Foreign routes at a key we want, packed (rival.ts); from the last scan. */
   rivals: Map<NodeId, number> = new Map();
   private readonly defaultMetric: number;
+  private readonly onFailure: (node: NodeId, failure: Failure) => void;
 
-  constructor(table: Rtable, defaultMetric: number) {
+  /** `onFailure` hears of a route that begins to fail, not of further attempts. */
+  constructor(
+    table: Rtable,
+    defaultMetric: number,
+    onFailure: (node: NodeId, failure: Failure) => void = () => {},
+  ) {
     this.table = table;
+    this.onFailure = onFailure;
     this.attrs = table.attrs;
     this.defaultMetric = defaultMetric;
     const { capacity } = table.fib;
@@ -94,8 +101,10 @@ export class SyncState {
 
   recordFailure(node: NodeId, failure: number): void {
     this.failure[node] = failure;
-    if (this.attempts[node]! < 255) this.attempts[node]!++;
     this.table.fib.flags[node]! |= SYNC_ERROR;
+    if (this.attempts[node]! < 255) this.attempts[node]!++;
+    const known = this.failures.get(failure);
+    if (this.attempts[node] === 1 && known !== null) this.onFailure(node, known);
   }
 
   clearFailure(node: NodeId): void {

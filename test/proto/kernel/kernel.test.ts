@@ -414,6 +414,19 @@ describe("KernelProtocol and refused writes", () => {
     expect(f.writes()).toHaveLength(4);
   });
 
+  it("deletes again what the kernel was too busy to delete", async () => {
+    f = await fixture();
+    f.want("10.1.0.0/16", VIA);
+    await f.start();
+    f.os.faults.failNextWrite(105);
+    f.unwant("10.1.0.0/16");
+    await f.clock.advance(0);
+    expect(f.shown()).toHaveLength(1);
+    await f.clock.advance(1000);
+    expect(f.shown()).toEqual([]);
+    expect(f.table.fib.size).toBe(0);
+  });
+
   it("does not spin on a request the kernel will never take", async () => {
     f = await fixture();
     await f.start();
