@@ -25,6 +25,8 @@ import { hasOnlyGateways, hasPrefsrc, missingDevice, WriteBatch } from "./write-
 
 /** Changes per batch: the kernel is busy with them for some milliseconds. */
 const BATCH = 1024;
+/** How often a refusal leads to a scan at once; after that the periodic one must do. */
+const QUICK_VERIFIES = 3;
 const LOAD_BACKOFF_MS = 100;
 const LOAD_BACKOFF_LIMIT_MS = 10_000;
 
@@ -63,6 +65,7 @@ export class ExportQueue {
   private readonly free: WriteBatch[];
   private readonly probes = new Set<NodeId>();
   private overloaded: NodeId[] = [];
+  private refusedDeletions = 0;
   private loadBackoffMs = LOAD_BACKOFF_MS;
   private running: Promise<void> | null = null;
 
@@ -255,6 +258,7 @@ export class ExportQueue {
   private settleDelete(node: NodeId, errno: number, text: string | undefined): void {
     if (errno === 0) {
       this.deletions++;
+      this.refusedDeletions = 0;
       if (node !== 0) this.state.clearSent(node);
     } else if (errno > 0) {
       this.recordRefusal(node, errno, retryClass(errno, false), text);
@@ -300,7 +304,8 @@ export class ExportQueue {
     this.recordRefusal(node, errno, failureClass, text);
     if (failureClass === "wait") this.waiting.add(node, attrs, this.state.failure[node]!);
     // A rival that no scan shows (a type krtd skips) must not make krtd scan for ever.
-    else if (failureClass === "rival" && this.state.attempts[node]! <= 3) this.events.verify("key is taken");
+    else if (failureClass === "rival" && this.state.attempts[node]! <= QUICK_VERIFIES)
+      this.events.verify("key is taken");
   }
 
   private recordRefusal(
@@ -313,7 +318,8 @@ export class ExportQueue {
     const message = text ?? errnoText(errno);
     if (failureClass === "fatal") this.events.fatal(message);
     if (node === 0) {
-      this.events.verify("a deletion was refused");
+      // Stale routes have no node to remember it: the next scan finds them again. Soon, but not for ever soon.
+      if (++this.refusedDeletions <= QUICK_VERIFIES) this.events.verify("a deletion was refused");
       return;
     }
     state.recordFailure(node, state.failures.intern({ errno, message, class: failureClass }));
