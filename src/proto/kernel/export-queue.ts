@@ -17,6 +17,7 @@ import { ENODEV, errnoName, errnoText } from "../../lib/errno.ts";
 import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
 import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED, RIVAL, SENT } from "../../nest/sync-flags.ts";
 import { type Os, ROUTE_ADD, ROUTE_DELETE, ROUTE_REPLACE, UNKNOWN_OUTCOME } from "../../sysdep/os.ts";
+import { LoadRetry } from "./load-retry.ts";
 import { NodeRing } from "./node-ring.ts";
 import { type RetryClass, retryClass, WaitingRoutes } from "./retry.ts";
 import { StaleRoutes } from "./stale-routes.ts";
@@ -27,8 +28,6 @@ import { hasOnlyGateways, hasPrefsrc, missingDevice, WriteBatch } from "./write-
 const BATCH = 1024;
 /** How often a refusal leads to a scan at once; after that the periodic one must do. */
 const QUICK_VERIFIES = 3;
-const LOAD_BACKOFF_MS = 100;
-const LOAD_BACKOFF_LIMIT_MS = 10_000;
 
 export interface ExportEvents {
   /** The fate of a write is unknown, or a rival showed up: the kernel must be looked at again soon. */
@@ -53,20 +52,16 @@ export class ExportQueue {
   readonly waiting: WaitingRoutes;
   /** Successful deletions so far: they can make an IPv6 dump that runs meanwhile omit other routes. */
   deletions = 0;
-  /** Wall clock, ms, of the next try of writes the kernel had no room for, or null. */
-  loadRetryAt: number | null = null;
+  readonly overload: LoadRetry;
   private readonly state: SyncState;
   private readonly os: Os;
   private readonly events: ExportEvents;
-  private readonly clock: Clock;
   private readonly deviceName: (device: number) => string;
   private readonly writable: boolean;
   private readonly ring = new NodeRing();
   private readonly free: WriteBatch[];
   private readonly probes = new Set<NodeId>();
-  private overloaded: NodeId[] = [];
   private refusedDeletions = 0;
-  private loadBackoffMs = LOAD_BACKOFF_MS;
   private running: Promise<void> | null = null;
 
   /** `writable` false: nothing is ever sent (observe mode). */
@@ -83,18 +78,18 @@ export class ExportQueue {
     this.state = options.state;
     this.os = options.os;
     this.events = options.events;
-    this.clock = options.clock;
     this.deviceName = options.deviceName;
     this.writable = options.writable;
     this.stale = new StaleRoutes(options.state.attrs);
     this.extra = new StaleRoutes(options.state.attrs);
     this.waiting = new WaitingRoutes(options.state.attrs);
+    this.overload = new LoadRetry(options.clock, (nodes) => this.retryOverloaded(nodes));
     const { family } = options.state.table;
     this.free = [1, 2].map(() => new WriteBatch(BATCH, family, options.kernelTable, options.protocolId));
   }
 
   get size(): number {
-    return this.waitingToBeSent + this.overloaded.length;
+    return this.waitingToBeSent + this.overload.size;
   }
 
   /** Everything queued was sent and answered (what waits for load to pass does not count). */
@@ -323,7 +318,7 @@ export class ExportQueue {
       return;
     }
     state.recordFailure(node, state.failures.intern({ errno, message, class: failureClass }));
-    if (failureClass === "load") this.retryLater(node);
+    if (failureClass === "load") this.overload.add(node);
   }
 
   private finish(node: NodeId): void {
@@ -333,20 +328,11 @@ export class ExportQueue {
     else this.state.releaseIfIdle(node, QUEUED | INFLIGHT);
   }
 
-  private retryLater(node: NodeId): void {
-    this.overloaded.push(node);
-    if (this.loadRetryAt !== null) return;
-    this.loadRetryAt = this.clock.wall() + this.loadBackoffMs;
-    this.clock.after(this.loadBackoffMs, () => {
-      this.loadRetryAt = null;
-      const nodes = this.overloaded;
-      this.overloaded = [];
-      for (const waiting of nodes) {
-        if (this.failureClass(waiting) === "load") this.push(waiting);
-      }
-      this.run();
-    });
-    this.loadBackoffMs = Math.min(this.loadBackoffMs * 2, LOAD_BACKOFF_LIMIT_MS);
+  private retryOverloaded(nodes: readonly NodeId[]): void {
+    for (const node of nodes) {
+      if (this.failureClass(node) === "load") this.push(node);
+    }
+    this.run();
   }
 
   private isWaiting(node: NodeId, attrs: AttrsId): boolean {
@@ -367,6 +353,6 @@ export class ExportQueue {
     } else if (op === ROUTE_ADD) counters.add++;
     else if (op === ROUTE_REPLACE) counters.replace++;
     else counters.delete++;
-    if (errno === 0) this.loadBackoffMs = LOAD_BACKOFF_MS;
+    if (errno === 0) this.overload.succeeded();
   }
 }

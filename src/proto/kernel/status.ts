@@ -36,7 +36,7 @@ export function routeStatus(options: {
         ? `Key held by ${rival}`
         : (failure?.message ?? pendingReason),
     attempts: state.attempts[node]!,
-    nextRetryAt: failure?.class === "load" ? queue.loadRetryAt : null,
+    nextRetryAt: failure?.class === "load" ? queue.overload.dueAt : null,
     rival,
   };
 }
