@@ -1,16 +1,10 @@
 import { chmodSync, readFileSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { bind, close, recvfrom, socket } from "../../src/sysdep/linux/netlink/libc.ts";
-import { notifyAddress } from "../../src/sysdep/linux/sd-notify.ts";
-import { root } from "../house/source-files.ts";
+import { asNobody, NET_ADMIN_ALONE, NOBODY } from "../support/as-nobody.ts";
 import { makeDirectory, runKrtd, startKrtd, startSynced } from "../support/krtd.ts";
 import { createNetns, type Netns, waitFor } from "../support/netns.ts";
-
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const MSG_DONTWAIT = 0x40;
-const NOBODY = 65534;
+import { bindNotifySocket } from "../support/notify-socket.ts";
 
 const YAML = `
 kernel:
@@ -36,25 +30,8 @@ afterEach(async () => {
 const routes = async (): Promise<string> => (await ns.tryIp("route show table 1000")).stdout;
 
 describe("krtd under a service manager", () => {
-  /** A real datagram socket, as systemd binds one, and what has arrived there. */
-  function manager(): { name: string; received: () => string[]; [Symbol.dispose]: () => void } {
-    const name = join(directory, "notify");
-    const fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-    expect(bind(fd, notifyAddress(name))).toBe(0);
-    const all: string[] = [];
-    const bytes = new Uint8Array(4096);
-    const received = (): string[] => {
-      for (;;) {
-        const length = recvfrom(fd, bytes, MSG_DONTWAIT, new Uint8Array(128));
-        if (length < 0) return all;
-        all.push(Buffer.from(bytes.subarray(0, length)).toString());
-      }
-    };
-    return { name, received, [Symbol.dispose]: () => close(fd) };
-  }
-
   it("says READY when the routes are in the kernel, feeds the watchdog, and says STOPPING", async () => {
-    using systemd = manager();
+    using systemd = bindNotifySocket(join(directory, "notify"));
     const env = { NOTIFY_SOCKET: systemd.name, WATCHDOG_USEC: "200000" };
     await using krtd = await startKrtd(ns, YAML, { directory, env });
     await waitFor("READY=1", () => systemd.received().some((text) => text.startsWith("READY=1\n")));
@@ -79,24 +56,8 @@ describe("krtd under a service manager", () => {
 });
 
 describe("krtd as a user that is not root", () => {
-  /**
-   * Becomes nobody with exactly these capabilities, as the unit does. The clone and Node may lie where nobody
-   * cannot go, so both are mounted elsewhere, in a mount namespace of its own.
-   */
-  function asNobody(capabilities: string): readonly string[] {
-    const script = `
-      mount --bind "$1" /mnt
-      mount --bind "$2" /srv
-      caps=$3
-      shift 5
-      exec setpriv --reuid ${NOBODY} --regid ${NOBODY} --clear-groups --no-new-privs \\
-        --inh-caps="$caps" --ambient-caps="$caps" --bounding-set="$caps" /srv/bin/node /mnt/bin/krtd.js "$@"`;
-    const prefix = dirname(dirname(process.execPath));
-    return ["unshare", "--mount", "sh", "-euc", script, "sh", root, prefix, capabilities];
-  }
-
   it("does all its work with CAP_NET_ADMIN alone", async () => {
-    const wrapper = asNobody("-all,+net_admin");
+    const wrapper = asNobody(NET_ADMIN_ALONE);
     await using krtd = await startSynced(ns, YAML, { directory, wrapper });
     const status = readFileSync(`/proc/${krtd.pid}/status`, "utf8");
     expect(/^Uid:\t(.*)$/m.exec(status)?.[1]).toBe(Array(4).fill(NOBODY).join("\t"));

@@ -5,7 +5,7 @@
  */
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -30,8 +30,10 @@ export interface RunningKrtd extends AsyncDisposable, KrtdApi {
   readonly pid: number;
   readonly directory: string;
   readonly socket: string;
-  /** All it has logged so far, as text. */
+  /** All it has logged (stderr) so far, as text. */
   log(): string;
+  /** All it has answered (stdout) so far. */
+  output(): string;
   /** The first log record with this message, or undefined. */
   logged(message: string): Record<string, unknown> | undefined;
   /** krtctl with these words. */
@@ -56,11 +58,14 @@ export interface KrtdOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** A directory of an earlier run to use again; the caller removes it. */
   readonly directory?: string;
+  /** Everybody may use the directory: krtd is going to be another user. */
+  readonly open?: boolean;
 }
 
 /** Starts krtd on a configuration text; resolves as soon as the process is spawned. */
 export async function startKrtd(ns: Netns, yaml: string, options: KrtdOptions = {}): Promise<RunningKrtd> {
   const directory = options.directory ?? (await makeDirectory());
+  if (options.open === true) await chmod(directory, 0o777);
   const config = join(directory, "krt.yaml");
   const socket = join(directory, "krtd.sock");
   await writeFile(config, yaml);
@@ -121,7 +126,10 @@ function describe(
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     log += text;
   });
-  child.stdout?.resume();
+  let output = "";
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
   // "close" and not "exit": all it wrote has then arrived.
   const exited = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
   const alive = (): boolean => child.exitCode === null && child.signalCode === null;
@@ -137,6 +145,7 @@ function describe(
     socket,
     exited,
     log: () => log,
+    output: () => output,
     logged: (message) => records(log).find((record) => record["message"] === message),
     async ctl(...words) {
       try {
