@@ -121,6 +121,14 @@ export class ExportQueue {
     this.extra.clear();
   }
 
+  /** Takes over what a scan found to delete. In observe mode it stays there: nothing would ever take it away. */
+  take({ stale, extra }: { readonly stale: StaleRoutes; readonly extra: StaleRoutes }): void {
+    if (!this.writable) return;
+    stale.moveTo(this.stale);
+    extra.moveTo(this.extra);
+    this.run();
+  }
+
   /** Tries one route of every waiting group again. */
   wake(): void {
     const { state } = this;

@@ -49,9 +49,7 @@ export async function prune(options: PruneOptions): Promise<boolean> {
   const whole = await walkNodes(fib, (node) => pruneNode(options, node), clock, { slice: SLICE, stopped });
   if (!whole) return false;
   queue.wake();
-  scan.stale.moveTo(queue.stale);
-  scan.extra.moveTo(queue.extra);
-  queue.run();
+  queue.take(scan);
   if (aliens === null || !options.provesAbsence) return true;
   let count = 0;
   for (let node = aliens.next(0); node !== 0; node = aliens.next(node)) {
