@@ -96,7 +96,8 @@ function sometimes(percent: number, word: string, values: readonly string[]): fc
 const DEVICES = ["d0", "d0", "d1", "d1", "lo"];
 
 function nexthop(words: FamilyWords): fc.Arbitrary<string> {
-  const via = fc.constantFrom(...words.gateways).map((gateway) => ` via ${gateway}`);
+  const others = words === IPV4 ? ["inet6 fe80::1", "inet6 2001:db8::2"] : [];
+  const via = fc.constantFrom(...words.gateways, ...others).map((gateway) => ` via ${gateway}`);
   const dev = fc.constantFrom(...DEVICES).map((device) => ` dev ${device}`);
   const both = fc.tuple(via, dev, sometimes(30, "onlink", [""])).map((parts) => parts.join(""));
   return fc.oneof(
@@ -136,6 +137,7 @@ function addRoute(words: FamilyWords): fc.Arbitrary<string> {
       sometimes(10, "src", words.sources),
       sometimes(10, "mtu", ["1400"]),
       words === IPV4 ? sometimes(6, "scope", ["link", "host", "global"]) : fc.constant(""),
+      words === IPV4 ? sometimes(4, "realm", ["5"]) : fc.constant(""),
     )
     .map((parts) => parts.join(""));
   const unicast = fc
@@ -153,7 +155,9 @@ function deleteRoute(words: FamilyWords): fc.Arbitrary<string> {
     { weight: 5, arbitrary: nexthops(words).map((text) => text.replace(" onlink", "")) },
   );
   const type = fc.constantFrom("", "", "", "", "blackhole ", "unicast ");
-  return fc.tuple(type, key(words), hops).map((parts) => `route del ${parts.join("")}`);
+  const source = sometimes(6, "src", words.sources);
+  const scope = words === IPV4 ? sometimes(6, "scope", ["link", "global"]) : fc.constant("");
+  return fc.tuple(type, key(words), source, scope, hops).map((parts) => `route del ${parts.join("")}`);
 }
 
 function address(words: FamilyWords): fc.Arbitrary<string> {

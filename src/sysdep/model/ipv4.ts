@@ -54,6 +54,9 @@ export class Ipv4 {
     const type = request.type ?? RTN_UNICAST;
     const hops = request.nexthops ?? [];
     const scope = request.scope ?? defaultScope(type, hops);
+    if (hops.length > 1 && (request.flow ?? 0) !== 0) {
+      return refuse(EINVAL, "Nexthop class id does not match RTA_FLOW");
+    }
     const { table, prefsrc = null } = request;
     const nexthops = checkNexthops4(this.surroundings, { table, type, scope, hops, prefsrc });
     if ("errno" in nexthops) return nexthops;
@@ -152,15 +155,21 @@ function isMeant(info: FibInfo, request: RouteRequest): boolean {
   );
 }
 
-/** One nexthop is compared with the first of the route, several with all, pairwise. */
+/** A reject route has one nexthop that says nothing. */
+const NO_NEXTHOPS = [{ gateway: null, device: 0 }];
+
+/**
+ * One nexthop is compared with the first of the route; several pairwise, and more than the route has do not
+ * matter. Among several an IPv6 gateway also means a nexthop that has none: the kernel forgets to ask.
+ */
 function nexthopsMeant(info: FibInfo, wanted: readonly RequestNexthop[]): boolean {
-  if (wanted.length > 1 && wanted.length < info.nexthops.length) return false;
-  return wanted.every((hop, i) => {
-    const held = info.nexthops[i];
-    if (held === undefined) return i > 0 && info.nexthops.length > 0;
-    const sameDevice = hop.device === 0 || hop.device === held.device;
-    return (
-      sameDevice && (hop.gateway === null || (held.gateway !== null && equalIp(hop.gateway, held.gateway)))
-    );
+  const held = info.nexthops.length === 0 ? NO_NEXTHOPS : info.nexthops;
+  if (wanted.length > 1 && wanted.length < held.length) return false;
+  return held.slice(0, wanted.length).every(({ gateway, device }, i) => {
+    const hop = wanted[i]!;
+    if (hop.device !== 0 && hop.device !== device) return false;
+    if (hop.gateway === null) return true;
+    if (gateway === null) return wanted.length > 1 && hop.gateway.family === 6;
+    return equalIp(hop.gateway, gateway);
   });
 }

@@ -186,16 +186,16 @@ describe("ModelOs.monitor()", () => {
 });
 
 describe("ModelOs at scale", () => {
-  it("takes 20,000 routes through a gateway in one batch, and shows them in order", async () => {
+  it("takes 5,000 routes through a gateway in one batch, and shows them in order", async () => {
     const { rig } = await makeRig();
     const attrs = { nexthops: [{ via: "2001:db8::2" }] };
-    const changes = Array.from({ length: 20_000 }, (_, i) => ({
+    const changes = Array.from({ length: 5_000 }, (_, i) => ({
       prefix: `2001:db8:${(i >> 8).toString(16)}:${(i & 255).toString(16)}::/64`,
       attrs,
     }));
     expect(new Set(await rig.write(1000, ...changes))).toEqual(new Set([0]));
     const { outcome, routes } = await rig.scan(6, 1000);
-    expect(outcome).toEqual({ complete: true, reason: null, messages: 20_000 });
+    expect(outcome).toEqual({ complete: true, reason: null, messages: 5_000 });
     expect(routes[1]!.text).toContain("2001:db8:0:1::/64");
   });
 });
