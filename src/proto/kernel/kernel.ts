@@ -100,12 +100,12 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       refreshInterfaces: options.refreshInterfaces,
       clock,
       log,
-      onInitialized: () => void queue.drained().then(synced),
+      onSettled: () => void queue.drained().then(synced),
     });
   }
 
   get inSync(): boolean {
-    return this.cycle.initialized && this.cycle.problem === null && this.queue.idle;
+    return this.cycle.settled && this.cycle.problem === null && this.queue.idle;
   }
 
   async start(): Promise<void> {

@@ -44,13 +44,15 @@ export interface ScanCycleOptions {
   readonly refreshInterfaces: (maxAgeMs: number) => Promise<unknown>;
   readonly clock: Clock;
   readonly log: Log;
-  /** Called once, when the first complete scan was pruned. */
-  readonly onInitialized: () => void;
+  /** Called once, when `settled` becomes true. */
+  readonly onSettled: () => void;
 }
 
 export class ScanCycle {
   /** A complete scan was seen: from then on the kernel may be written to. */
   initialized = false;
+  /** True once a dump that proves absence was pruned: only then has all that is wanted been queued. */
+  settled = false;
   /** Own routes that were missing or changed in the kernel and put right. */
   repaired = 0;
   private readonly options: ScanCycleOptions;
@@ -183,7 +185,7 @@ export class ScanCycle {
   }
 
   private async prune(scan: RouteScan, provesAbsence: boolean): Promise<boolean> {
-    const { state, queue, aliens, clock, log, name, onInitialized } = this.options;
+    const { state, queue, aliens, clock, log, name, onSettled } = this.options;
     const first = !this.initialized;
     this.state = "pruning";
     this.initialized = true;
@@ -207,7 +209,10 @@ export class ScanCycle {
       this.repaired += missing + scan.changed;
       log.info("repairing drift", { protocol: name, missing, changed: scan.changed });
     }
-    if (first) onInitialized();
+    if (whole && provesAbsence && !this.settled) {
+      this.settled = true;
+      onSettled();
+    }
     if (extra > 0) this.request("nexthops were added to routes of ours");
     if (scan.duplicates > 0) this.request("routes of ours stood twice at one key");
     if (!provesAbsence) this.request("IPv6 routes changed during the dump");
