@@ -118,7 +118,13 @@ async function run(parsed: Arguments, config: KrtConfig): Promise<void> {
 
   let control: ControlServer | null = null;
   let exitCode = 0;
-  const stop = async (keep: boolean, reason: string): Promise<void> => {
+  let stopped: Promise<void> | null = null;
+  /** The first reason counts: a second signal must not run a second stop beside the first. */
+  const stop = (keep: boolean, reason: string): Promise<void> => {
+    stopped ??= stopOnce(keep, reason);
+    return stopped;
+  };
+  const stopOnce = async (keep: boolean, reason: string): Promise<void> => {
     log.info("stopping", { reason, keep });
     notifier.stopping(`Stopping: ${reason}`);
     setTimeout(() => fail("krtd: Cannot stop in time: giving up", EXIT_FAILED), STOP_LIMIT_MS).unref();
