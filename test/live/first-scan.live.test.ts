@@ -38,11 +38,16 @@ const everything = async (ns: Netns): Promise<string[]> => [
   ...(await foreignLines(ns)),
 ];
 
-const spoilt = async (ns: Netns, mode: SpoiltDumps["mode"]): Promise<[LiveDaemon, SpoiltDumps]> => {
+const spoilt = async (
+  ns: Netns,
+  mode: SpoiltDumps["mode"],
+  prepareDumps: (dumps: SpoiltDumps) => void = () => {},
+): Promise<[LiveDaemon, SpoiltDumps]> => {
   let dumps: SpoiltDumps | undefined;
   const live = await startDaemon(ns, CONFIG, (os) => {
     dumps = new SpoiltDumps(os);
     dumps.mode = mode;
+    prepareDumps(dumps);
     return dumps;
   });
   return [live, dumps!];
@@ -104,6 +109,27 @@ describe("before the first complete scan", () => {
     await scanAll(live);
     expect(live.os.counters.routeWrites).toBe(0);
     expect(dumps.trace.filter((entry) => entry.startsWith("write"))).toEqual([]);
+  });
+});
+
+describe("an IPv6 dump during which routes change", () => {
+  it("proves no absence: in sync is only said when all is there", async () => {
+    await using ns = await createTopology();
+    let disturbed = 0;
+    const [live, dumps] = await spoilt(ns, "honest", (spoiler) => {
+      spoiler.meanwhile = async (family) => {
+        if (family === 4 || disturbed >= 2) return;
+        const { events6 } = spoiler;
+        await ns.ip(`-6 route add unreachable ${FAMILIES[1]!.net(500 + disturbed++)} table 77`);
+        await waitFor("the monitor tells it", () => spoiler.events6 > events6);
+      };
+    });
+    await using _live = live;
+    await live.daemon.firstSync;
+    expect(await ownLines(ns, "-6")).toHaveLength(ROUTES);
+    expect(disturbed).toBe(2);
+    expect(count(dumps.trace, "dump 6 complete")).toBe(3);
+    expect(live.daemon.backend.status().state).toBe("in-sync");
   });
 });
 

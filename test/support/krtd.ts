@@ -34,7 +34,9 @@ export interface RunningKrtd extends AsyncDisposable, KrtdApi {
   log(): string;
   /** All it has answered (stdout) so far. */
   output(): string;
-  /** The first log record with this message, or undefined. */
+  /** The log records with this message. */
+  records(message: string): Record<string, unknown>[];
+  /** The first of them, or undefined. */
   logged(message: string): Record<string, unknown> | undefined;
   /** krtctl with these words. */
   ctl(...words: readonly string[]): Promise<CtlResult>;
@@ -138,6 +140,8 @@ function describe(
     return exited;
   };
   const api = krtdApi(socket);
+  const records = (message: string): Record<string, unknown>[] =>
+    parseLog(log).filter((record) => record["message"] === message);
   return {
     ...api,
     pid: child.pid ?? 0,
@@ -146,7 +150,8 @@ function describe(
     exited,
     log: () => log,
     output: () => output,
-    logged: (message) => records(log).find((record) => record["message"] === message),
+    records,
+    logged: (message) => records(message)[0],
     async ctl(...words) {
       try {
         const args = [KRTCTL, "--socket", socket, ...words];
@@ -176,7 +181,7 @@ function describe(
 }
 
 /** The log as records; what is no record (a stack trace of a crash) is left out. */
-function records(log: string): Record<string, unknown>[] {
+function parseLog(log: string): Record<string, unknown>[] {
   return log.split("\n").flatMap((line) => {
     try {
       return line.startsWith("{") ? [JSON.parse(line) as Record<string, unknown>] : [];

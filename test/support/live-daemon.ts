@@ -9,6 +9,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { renderProblems } from "../../src/config/problems.ts";
 import { Daemon } from "../../src/daemon.ts";
 import { systemClock } from "../../src/lib/clock.ts";
+import type { Family } from "../../src/lib/ip.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { AttrsTable } from "../../src/nest/attrs.ts";
 import { openLinuxOs } from "../../src/sysdep/linux/index.ts";
@@ -80,6 +81,10 @@ export class SpoiltDumps implements Os {
   mode: "honest" | "all, incomplete" | "half, incomplete" = "honest";
   /** "dump 4 complete", "dump 6 incomplete", "write 4", in the order they ended (dumps) and began (writes). */
   readonly trace: string[] = [];
+  /** Route events of IPv6 that the monitor told so far. */
+  events6 = 0;
+  /** Runs within each dump, before its end is told. */
+  meanwhile: (family: Family) => Promise<void> = () => Promise.resolve();
   private readonly os: Os;
 
   constructor(os: Os) {
@@ -104,8 +109,18 @@ export class SpoiltDumps implements Os {
     return this.os.scanInterfaces(...args);
   }
 
-  monitor(...args: Parameters<Os["monitor"]>): ReturnType<Os["monitor"]> {
-    return this.os.monitor(...args);
+  monitor(...[sink]: Parameters<Os["monitor"]>): ReturnType<Os["monitor"]> {
+    return this.os.monitor({
+      link: (link) => sink.link(link),
+      linkGone: (ifindex) => sink.linkGone(ifindex),
+      address: (address) => sink.address(address),
+      addressGone: (address) => sink.addressGone(address),
+      lost: (reason) => sink.lost(reason),
+      route: (route, gone) => {
+        if (route.family === 6) this.events6++;
+        sink.route(route, gone);
+      },
+    });
   }
 
   writeRoutes(...args: Parameters<Os["writeRoutes"]>): ReturnType<Os["writeRoutes"]> {
@@ -121,6 +136,7 @@ export class SpoiltDumps implements Os {
         if (mode !== "half, incomplete" || count++ % 2 === 0) sink.route(route);
       },
     });
+    await this.meanwhile(query.family);
     const honest = mode === "honest";
     this.trace.push(`dump ${query.family} ${honest && outcome.complete ? "complete" : "incomplete"}`);
     return honest ? outcome : { ...outcome, complete: false, reason: "injected" };
