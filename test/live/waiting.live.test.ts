@@ -78,19 +78,22 @@ describe.each(FAMILIES)("IPv$family: a route", (it6) => {
     await installed(ns, it6, 1);
   });
 
-  it("waits for its interface to be created, also again", async () => {
-    await using ns = await createNetns();
-    const routes = [0, 1, 2].map((i) => ({ prefix: net(i), dev: "late0" }));
-    await using krtd = await startWaiting(ns, routes, 'Device "late0" does not exist');
-    expect(await failedWrites(krtd)).toBe(0);
-    for (let lives = 0; lives < 2; lives++) {
-      await createVethPair(ns, "late0", "late1");
-      await installed(ns, it6, routes.length);
-      await ns.ip("link del late0");
-      await waitFor("they wait again", async () => (await states(krtd))["waiting"] === routes.length);
-      expect(await ownLines(ns, flag)).toEqual([]);
-    }
-  });
+  it.each(["late0", "__proto__", "$(id)"])(
+    "waits for interface %s to be created, also again",
+    async (dev) => {
+      await using ns = await createNetns();
+      const routes = [0, 1, 2].map((i) => ({ prefix: net(i), dev }));
+      await using krtd = await startWaiting(ns, routes, `Device "${dev}" does not exist`);
+      expect(await failedWrites(krtd)).toBe(0);
+      for (let lives = 0; lives < 2; lives++) {
+        await createVethPair(ns, dev, "peer0");
+        await installed(ns, it6, routes.length);
+        await ns.ip(`link del ${dev}`);
+        await waitFor("they wait again", async () => (await states(krtd))["waiting"] === routes.length);
+        expect(await ownLines(ns, flag)).toEqual([]);
+      }
+    },
+  );
 
   it("follows its interface through a rename", async () => {
     await using ns = await createNetns();

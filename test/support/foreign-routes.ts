@@ -39,9 +39,17 @@ export function foreignCommands({ family, gateway, otherGateway, net }: FamilyCa
     `${net(147)} via ${family === 4 ? "203.0.113.7" : "2001:db8:7::7"} dev v1 onlink metric 32 proto 4`,
   ];
   const special = family === 4 ? V4_ONLY : [];
+  // Aliases (IPv4) and siblings of one multipath route (IPv6) that belong to different programs.
+  const appended = [
+    `${net(148)} via ${gateway} metric 32 proto 11`,
+    `${net(148)} via ${otherGateway} metric 32 proto 12`,
+    `${net(3)} via ${gateway} metric 34 proto 4`,
+    `${net(3)} via ${otherGateway} metric 34 proto 16`,
+  ];
   return [
     `nexthop add id ${family} via ${otherGateway} dev v0`,
     ...[...routes, ...special].map((route) => `route add ${route}`),
+    ...appended.map((route) => `route append ${route}`),
   ];
 }
 
