@@ -96,7 +96,8 @@ async function measure({ routes, rounds }: Options, name: string, directory: str
   console.log(`${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}`);
   console.log(`peers: ${peers.join(" · ")}`);
   for (const peer of missing) console.log(`missing: ${peer}`);
-  if (loadBefore > 0.5) console.log(`other programs were at work (load ${loadBefore}): trust the ratios only`);
+  if (loadBefore > 0.5)
+    console.log(`other programs were at work (load ${loadBefore}): trust the ratios only`);
   console.log(`\n${renderTable(samples)}\n${relative(process.cwd(), file)}`);
   return ["writes.scan", "writes.restart"].every((key) => samples.of(key).every((count) => count === 0));
 }
