@@ -10,6 +10,8 @@ import { createTopology, type Netns, waitFor } from "../support/netns.ts";
 import { monitorRoutes } from "../support/route-monitor.ts";
 
 const OURS = "metric 32 proto 120";
+/** krtd scans on demand here: nothing but its own eagerness could repair later than the scan asked for. */
+const REPAIR_DEADLINE_MS = 2000;
 
 /** What happens to route NET (via GW) of krtd; OTHER is a second gateway on the same link. */
 const DRIFT: readonly (readonly [what: string, commands: readonly string[]])[] = [
@@ -69,7 +71,8 @@ describe.each(FAMILIES)("IPv$family: a route of krtd", (it6) => {
       await using monitor = await monitorRoutes(ns);
       await disturb(commands, net(2));
       await krtd.scan();
-      expect(await ownLines(ns, flag)).toEqual(wanted);
+      // IPv6: events that overtake the dump make krtd scan once more before it believes that a route is missing.
+      await waitFor("the routes are as before", repaired, REPAIR_DEADLINE_MS);
       await waitFor("it is synced", async () => (await krtd.route(net(2))).kernel.state === "synced");
       const events = await monitor.events();
       expect(events.filter((line) => !line.includes(` ${net(2)} `))).toEqual([]);
@@ -84,13 +87,13 @@ describe.each(FAMILIES)("IPv$family: a route of krtd", (it6) => {
     await disturb([`append NET via OTHER ${OURS}`, `append NET dev v1 ${OURS}`], net(2));
     await disturb([`append blackhole NET ${OURS}`], net(2));
     await krtd.scan();
-    await waitFor("the route stands alone", repaired, 2000);
+    await waitFor("the route stands alone", repaired, REPAIR_DEADLINE_MS);
   });
 
   it("that nobody wants is deleted at the next scan", async () => {
     await disturb(["add NET via GW metric 32 proto 120", "add blackhole NET metric 99 proto 120"], net(9));
     await krtd.scan();
-    expect(await repaired()).toBe(true);
+    await waitFor("it is gone", repaired, REPAIR_DEADLINE_MS);
   });
 
   it("is not touched while nothing changes", async () => {
@@ -128,7 +131,9 @@ describe("repair", () => {
     expect(kernel4).toMatchObject({
       kernel: { drift: { repaired: 2 }, writes: { add: 4, replace: 1, delete: 0, errors: {} } },
     });
-    expect(krtd.logged("repairing drift")).toMatchObject({ protocol: "kernel4", missing: 1, changed: 1 });
+    const told = krtd.records("repairing drift");
+    const sum = (key: string): number => told.reduce((total, record) => total + Number(record[key]), 0);
+    expect([sum("missing"), sum("changed")]).toEqual([1, 1]);
   });
 });
 

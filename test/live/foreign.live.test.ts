@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import { configText, FAMILIES, foreignLines, ownLines } from "../support/families.ts";
 import { foreignCommands } from "../support/foreign-routes.ts";
 import { startSynced } from "../support/krtd.ts";
-import { createTopology, type Netns, settled } from "../support/netns.ts";
+import { createTopology, type Netns, settled, waitFor } from "../support/netns.ts";
 
 const ROUTES_PER_FAMILY = 4;
 
@@ -43,8 +43,7 @@ it.each([false, true, "all"] as const)("routes of others are left alone (learn: 
 
   await spoilOwn(ns);
   await krtd.scan();
-  await krtd.scan();
-  expect(await own()).toEqual(synced);
+  await waitFor("drift is repaired", async () => (await own()).join() === synced.join());
   expect(await foreignLines(ns)).toEqual(before);
 
   expect(await krtd.stop()).toBe(0);
