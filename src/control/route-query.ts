@@ -101,10 +101,11 @@ function slice(
 function nodesOf(query: RouteQuery, fib: Fib): NodeSource {
   if (query.prefixes !== null || query.for !== null) return overList(lookup(query, fib), fib);
   if (fib.size <= SORTED_NODES) return overList(sortedNodes(fib), fib);
+  const limit = fib.idLimit;
   let cursor = NONE;
   return () => {
     cursor = fib.next(cursor);
-    return cursor;
+    return cursor < limit ? cursor : NONE;
   };
 }
 

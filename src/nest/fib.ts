@@ -62,6 +62,14 @@ export class Fib {
     return this.lengths.length;
   }
 
+  /**
+   * Ids of the nodes that are live now are below this. A walk that stops there ends, however fast the table grows
+   * meanwhile.
+   */
+  get idLimit(): number {
+    return this.fresh;
+  }
+
   /** Calls `listener` after every growth of the columns, before insert() returns the new node. */
   onGrow(listener: (capacity: number) => void): void {
     this.growListeners.push(listener);

@@ -1,7 +1,8 @@
 /**
  * The one way to walk a table that may be large: in slices, yielding to the event loop between them, while
  * everybody else goes on changing it. A node that lives through the whole walk is visited exactly once; one
- * that comes meanwhile perhaps (its maker announces it anyway).
+ * that comes meanwhile perhaps (its maker announces it anyway). The walk ends at the ids there were when it began:
+ * a table that grows as fast as it is walked does not hold it up for ever.
  */
 
 import type { Clock } from "../lib/clock.ts";
@@ -29,12 +30,13 @@ export async function walkNodes(
   options: WalkOptions = {},
 ): Promise<boolean> {
   const slice = options.slice ?? WALK_SLICE;
+  const limit = fib.idLimit;
   let node: NodeId = 0;
   for (;;) {
     if (options.stopped?.() === true) return false;
     for (let visited = 0; visited < slice; visited++) {
       node = fib.next(node);
-      if (node === 0) return true;
+      if (node === 0 || node >= limit) return true;
       visit(node);
     }
     await clock.yield();
