@@ -3,11 +3,12 @@
  * kernel exactly as written there, and exactly as the same words make it with `ip route add`.
  */
 
+import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RouteJson } from "../../src/control/json.ts";
 import type { Family } from "../../src/lib/ip.ts";
 import { configText, FAMILIES, routeLines } from "../support/families.ts";
-import { type RunningKrtd, startSynced } from "../support/krtd.ts";
+import { makeDirectory, type RunningKrtd, startSynced } from "../support/krtd.ts";
 import { createTopology, createVethPair, type Netns } from "../support/netns.ts";
 import { ROUTE_KINDS, type RouteKind } from "../support/route-kinds.ts";
 
@@ -17,6 +18,8 @@ const FILES_TABLE = 4_000_000_000;
 const TWIN_TABLE = 5000;
 
 let ns: Netns;
+let directory: string;
+let config: string;
 let krtd: RunningKrtd;
 let shown: RouteJson[];
 /** `ip -o -d route` by family and table. */
@@ -41,9 +44,9 @@ beforeAll(async () => {
     kernels[`files-kernel${family}`] = { table: `files${family}`, "kernel-table": FILES_TABLE };
   }
   const tables = { files4: { family: "ipv4" as const }, files6: { family: "ipv6" as const } };
-  krtd = await startSynced(ns, configText({}, { root: { tables, kernel: kernels, static: statics } }), {
-    files,
-  });
+  config = configText({}, { root: { tables, kernel: kernels, static: statics } });
+  directory = await makeDirectory();
+  krtd = await startSynced(ns, config, { directory, files });
   const asked = await krtd.ctl("--json", "show", "routes", "table", "all");
   expect(asked).toMatchObject({ code: 0, stderr: "" });
   shown = JSON.parse(asked.stdout) as RouteJson[];
@@ -61,6 +64,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await krtd?.[Symbol.asyncDispose]();
   await ns?.dispose();
+  await rm(directory, { recursive: true });
 });
 
 /** One line of a route file. */
@@ -116,4 +120,15 @@ describe.each(FAMILIES)("IPv$family", ({ family, table }) => {
     expect(own).toHaveLength(ROUTE_KINDS[family].length);
     expect(kernel.get(`${family} ${FILES_TABLE}`)).toHaveLength(ROUTE_KINDS[family].length);
   });
+});
+
+it("every kind is adopted by a restart as it is: no write", async () => {
+  const kinds = ROUTE_KINDS[4].length + ROUTE_KINDS[6].length;
+  expect(await krtd.writes()).toBe(2 * kinds);
+  await krtd.shutdown({ keep: true });
+  expect(await krtd.exited).toBe(0);
+  krtd = await startSynced(ns, config, { directory });
+  for (let scans = 0; scans < 3; scans++) await krtd.scan();
+  expect(await krtd.writes()).toBe(0);
+  expect((await krtd.routes()).filter(({ kernel }) => kernel.state !== "synced")).toEqual([]);
 });
