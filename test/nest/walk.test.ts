@@ -79,4 +79,22 @@ describe("walkNodes", () => {
       { numRuns: 200 },
     );
   });
+
+  it("ends, though the table grows with every step", async () => {
+    const fib = filled(3000);
+    let newest = 3000;
+    let visits = 0;
+    const visit = (): void => {
+      visits++;
+      fib.insert(++newest << 8, 0, 0, 0, 24);
+    };
+    expect(
+      await walkNodes(
+        fib,
+        visit,
+        yielding(() => {}),
+      ),
+    ).toBe(true);
+    expect(visits).toBe(3000);
+  });
 });

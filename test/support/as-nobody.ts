@@ -1,6 +1,7 @@
 /**
  * Runs a program of this clone as the user nobody with chosen capabilities, as the systemd unit does. The clone
- * and Node may lie where nobody cannot go (/root), so both are mounted elsewhere, in a mount namespace of its own.
+ * and Node may lie where nobody cannot go (/root, or a folder of mode 0700), so what is needed of both is mounted
+ * elsewhere, in a mount namespace of its own.
  */
 
 import { dirname } from "node:path";
@@ -14,7 +15,12 @@ export const NET_ADMIN_ALONE = "-all,+net_admin";
 /** Put before "node bin/krtd.js …": the wrapper of startKrtd(). `capabilities` in the words of setpriv. */
 export function asNobody(capabilities: string): readonly string[] {
   const script = `
-    mount --bind "$1" /mnt
+    mount -t tmpfs -o mode=755 krtd /mnt
+    for folder in bin config dist node_modules; do
+      mkdir "/mnt/$folder"
+      mount --bind "$1/$folder" "/mnt/$folder"
+    done
+    cp "$1/package.json" /mnt
     mount --bind "$2" /srv
     caps=$3
     shift 5
