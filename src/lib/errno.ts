@@ -1,13 +1,13 @@
 /**
- * The names of errno values, and what strerror(3) and so iproute2 say of them. Values are positive, as in
- * errno(3). libuv knows names and texts; where its texts are its own, those of the C library stand here.
+ * Linux error numbers: the names programs print and the texts people know from strerror(3) and iproute2.
+ * Numbers are those of asm-generic (x86, arm, riscv, …); mips and sparc differ and are not supported.
  */
-
-import { getSystemErrorMap, getSystemErrorName } from "node:util";
 
 export const EPERM = 1;
 export const ENOENT = 2;
 export const ESRCH = 3;
+export const EINTR = 4;
+export const EIO = 5;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EACCES = 13;
@@ -15,31 +15,67 @@ export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
+export const ERANGE = 34;
+export const EPROTO = 71;
+export const EMSGSIZE = 90;
+export const ENOPROTOOPT = 92;
+export const EOPNOTSUPP = 95;
 export const ENETDOWN = 100;
 export const ENETUNREACH = 101;
 export const ENOBUFS = 105;
+export const ETIMEDOUT = 110;
 export const EHOSTUNREACH = 113;
 
-const SPOKEN: ReadonlyMap<number, string> = new Map([
-  [ENOMEM, "Cannot allocate memory"],
-  [EBUSY, "Device or resource busy"],
-  [EEXIST, "File exists"],
-  [34, "Numerical result out of range"],
-  [90, "Message too long"],
-  [95, "Operation not supported"],
-  [99, "Cannot assign requested address"],
-  [EHOSTUNREACH, "No route to host"],
+const TABLE: ReadonlyMap<number, readonly [name: string, text: string]> = new Map([
+  [EPERM, ["EPERM", "Operation not permitted"]],
+  [ENOENT, ["ENOENT", "No such file or directory"]],
+  [ESRCH, ["ESRCH", "No such process"]],
+  [EINTR, ["EINTR", "Interrupted system call"]],
+  [EIO, ["EIO", "Input/output error"]],
+  [6, ["ENXIO", "No such device or address"]],
+  [7, ["E2BIG", "Argument list too long"]],
+  [9, ["EBADF", "Bad file descriptor"]],
+  [EAGAIN, ["EAGAIN", "Resource temporarily unavailable"]],
+  [ENOMEM, ["ENOMEM", "Cannot allocate memory"]],
+  [EACCES, ["EACCES", "Permission denied"]],
+  [14, ["EFAULT", "Bad address"]],
+  [EBUSY, ["EBUSY", "Device or resource busy"]],
+  [EEXIST, ["EEXIST", "File exists"]],
+  [ENODEV, ["ENODEV", "No such device"]],
+  [EINVAL, ["EINVAL", "Invalid argument"]],
+  [23, ["ENFILE", "Too many open files in system"]],
+  [24, ["EMFILE", "Too many open files"]],
+  [28, ["ENOSPC", "No space left on device"]],
+  [30, ["EROFS", "Read-only file system"]],
+  [ERANGE, ["ERANGE", "Numerical result out of range"]],
+  [38, ["ENOSYS", "Function not implemented"]],
+  [61, ["ENODATA", "No data available"]],
+  [EPROTO, ["EPROTO", "Protocol error"]],
+  [75, ["EOVERFLOW", "Value too large for defined data type"]],
+  [EMSGSIZE, ["EMSGSIZE", "Message too long"]],
+  [ENOPROTOOPT, ["ENOPROTOOPT", "Protocol not available"]],
+  [93, ["EPROTONOSUPPORT", "Protocol not supported"]],
+  [EOPNOTSUPP, ["EOPNOTSUPP", "Operation not supported"]],
+  [97, ["EAFNOSUPPORT", "Address family not supported by protocol"]],
+  [98, ["EADDRINUSE", "Address already in use"]],
+  [99, ["EADDRNOTAVAIL", "Cannot assign requested address"]],
+  [ENETDOWN, ["ENETDOWN", "Network is down"]],
+  [ENETUNREACH, ["ENETUNREACH", "Network is unreachable"]],
+  [104, ["ECONNRESET", "Connection reset by peer"]],
+  [ENOBUFS, ["ENOBUFS", "No buffer space available"]],
+  [107, ["ENOTCONN", "Transport endpoint is not connected"]],
+  [ETIMEDOUT, ["ETIMEDOUT", "Connection timed out"]],
+  [111, ["ECONNREFUSED", "Connection refused"]],
+  [EHOSTUNREACH, ["EHOSTUNREACH", "No route to host"]],
+  [114, ["EALREADY", "Operation already in progress"]],
 ]);
 
-/** "ENETUNREACH"; "errno 4711" for a value nobody named. */
+/** "ENETUNREACH", or "E999" for one that is not listed. */
 export function errnoName(errno: number): string {
-  return errno > 0 && getSystemErrorMap().has(-errno) ? getSystemErrorName(-errno) : `errno ${errno}`;
+  return TABLE.get(errno)?.[0] ?? `E${errno}`;
 }
 
-/** "Network is unreachable", as the C library says it. */
+/** "Network is unreachable", as strerror(3) says it, or "Unknown error 999". */
 export function errnoText(errno: number): string {
-  const spoken = SPOKEN.get(errno);
-  if (spoken !== undefined) return spoken;
-  const text = getSystemErrorMap().get(-errno)?.[1] ?? `error ${errno}`;
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return TABLE.get(errno)?.[1] ?? `Unknown error ${errno}`;
 }

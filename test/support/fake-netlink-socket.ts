@@ -5,9 +5,9 @@
  */
 
 import type { Clock } from "../../src/lib/clock.ts";
+import { EAGAIN } from "../../src/lib/errno.ts";
 import { align4 } from "../../src/sysdep/linux/netlink/attribute.ts";
 import { NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN } from "../../src/sysdep/linux/netlink/constants.ts";
-import { EAGAIN } from "../../src/sysdep/linux/netlink/errors.ts";
 import { putMessageHeader } from "../../src/sysdep/linux/netlink/message.ts";
 import type { NetlinkSocket, ReceiveBuffer } from "../../src/sysdep/linux/netlink/socket.ts";
 

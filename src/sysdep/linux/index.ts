@@ -4,6 +4,7 @@
  */
 
 import { type Clock, systemClock } from "../../lib/clock.ts";
+import { EPERM } from "../../lib/errno.ts";
 import { KrtdError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type {
@@ -20,7 +21,6 @@ import type {
 import { InterfaceScanner } from "./iface.ts";
 import { RouteMonitor } from "./monitor.ts";
 import { AF_INET, NLM_F_ACK, RTM_NEWROUTE } from "./netlink/constants.ts";
-import { EPERM } from "./netlink/errors.ts";
 import { buildRequest } from "./netlink/message.ts";
 import { insideNetns } from "./netlink/netns.ts";
 import { NodeNetlinkTransport } from "./netlink/node-netlink-transport.ts";

@@ -4,9 +4,9 @@
  * the same answer by way of a dump of the whole family.
  */
 
+import { EINVAL, ENOENT, EOPNOTSUPP } from "../../lib/errno.ts";
 import type { RouteQuery, RouteSink, ScanOutcome } from "../os.ts";
 import { RTM_GETROUTE, RTM_NEWROUTE, RTMSG_LENGTH } from "./netlink/constants.ts";
-import { EINVAL, ENOENT, EOPNOTSUPP } from "./netlink/errors.ts";
 import type { DumpReply, NetlinkTransport } from "./netlink/transport.ts";
 import { decodeRoute, encodeRouteDumpFilter, RouteView } from "./rtnetlink/route.ts";
 

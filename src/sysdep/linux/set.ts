@@ -7,9 +7,9 @@
  *             | kernel A1 ……………… | kernel A2 ……………… | kernel B1 …        thread pool
  */
 
+import { EMSGSIZE, ENOENT, ESRCH } from "../../lib/errno.ts";
 import { ROUTE_DELETE, type RouteBatch, UNKNOWN_OUTCOME } from "../os.ts";
 import { NLM_F_ACK } from "./netlink/constants.ts";
-import { EMSGSIZE, ENOENT, ESRCH } from "./netlink/errors.ts";
 import type { BatchReply, NetlinkTransport } from "./netlink/transport.ts";
 import { type EncoderAttrs, RouteEncoder } from "./rtnetlink/route.ts";
 

@@ -1,10 +1,10 @@
 /** The Linux backend as one Os: what it asks of its transport, and its counters. */
 
 import { describe, expect, it } from "vitest";
+import { EINVAL, EPERM } from "../../../src/lib/errno.ts";
 import { silentLog } from "../../../src/lib/log.ts";
 import { LinuxOs, openLinuxOs } from "../../../src/sysdep/linux/index.ts";
 import { RTM_NEWROUTE } from "../../../src/sysdep/linux/netlink/constants.ts";
-import { EINVAL, EPERM } from "../../../src/sysdep/linux/netlink/errors.ts";
 import { FakeTransport } from "../../support/fake-transport.ts";
 
 const attrs = { words: new Int32Array(0), offset: () => 0 };

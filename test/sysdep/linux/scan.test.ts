@@ -1,6 +1,7 @@
 /** Scanning one table: what is handed over, what makes a scan unfit to prune, and the fallbacks. */
 
 import { describe, expect, it } from "vitest";
+import { EBUSY, EINVAL, ENOENT } from "../../../src/lib/errno.ts";
 import { putIpv4, putU32 } from "../../../src/sysdep/linux/netlink/attribute.ts";
 import {
   RTA_DST,
@@ -9,7 +10,6 @@ import {
   RTM_GETROUTE,
   RTM_NEWROUTE,
 } from "../../../src/sysdep/linux/netlink/constants.ts";
-import { EBUSY, EINVAL, ENOENT } from "../../../src/sysdep/linux/netlink/errors.ts";
 import { RouteScanner } from "../../../src/sysdep/linux/scan.ts";
 import { FakeTransport } from "../../support/fake-transport.ts";
 

@@ -1,6 +1,7 @@
 /** Writing batches: how they are cut into sends, what overlaps, and how answers become outcomes. */
 
 import { describe, expect, it } from "vitest";
+import { EEXIST, EMSGSIZE, ENOENT, ESRCH } from "../../../src/lib/errno.ts";
 import { AttrsDraft } from "../../../src/nest/attrs-draft.ts";
 import {
   NLM_F_ACK,
@@ -10,7 +11,6 @@ import {
   RTM_DELROUTE,
   RTM_NEWROUTE,
 } from "../../../src/sysdep/linux/netlink/constants.ts";
-import { EEXIST, EMSGSIZE, ENOENT, ESRCH } from "../../../src/sysdep/linux/netlink/errors.ts";
 import { RouteWriter } from "../../../src/sysdep/linux/set.ts";
 import {
   ROUTE_ADD,

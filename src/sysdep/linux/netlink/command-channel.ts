@@ -10,9 +10,9 @@
  */
 
 import type { Clock } from "../../../lib/clock.ts";
+import { EAGAIN, EINTR, ENOBUFS } from "../../../lib/errno.ts";
 import { NLMSG_ERROR } from "./constants.ts";
 import type { MutableWireCounters } from "./counters.ts";
-import { EAGAIN, EINTR, ENOBUFS } from "./errors.ts";
 import { MessageCursor, readErrno, readErrorText } from "./message.ts";
 import { createReceiveBuffer, type NetlinkSocket } from "./socket.ts";
 import type { BatchReply } from "./transport.ts";

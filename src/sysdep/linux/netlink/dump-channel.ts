@@ -8,9 +8,9 @@
  */
 
 import type { Clock } from "../../../lib/clock.ts";
+import { EAGAIN, EINTR, ENOBUFS, errnoText } from "../../../lib/errno.ts";
 import { NLM_F_DUMP } from "./constants.ts";
 import type { MutableWireCounters } from "./counters.ts";
-import { EAGAIN, EINTR, ENOBUFS, errnoText } from "./errors.ts";
 import { buildRequest } from "./message.ts";
 import { RunningDump } from "./running-dump.ts";
 import type { Sequences } from "./sequence.ts";

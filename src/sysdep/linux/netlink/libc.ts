@@ -8,8 +8,8 @@
  */
 
 import koffi from "koffi";
+import { EIO } from "../../../lib/errno.ts";
 import { SO_ATTACH_FILTER, SOL_SOCKET } from "./constants.ts";
-import { EIO } from "./errors.ts";
 
 /** A length in and out (socklen_t *), or one number out. */
 type Cell = [number];

@@ -9,6 +9,7 @@
  */
 
 import { endianness } from "node:os";
+import { EPROTO } from "../../../lib/errno.ts";
 import { KrtdError } from "../../../lib/errors.ts";
 import { AttributeCursor, align4, readLatin1 } from "./attribute.ts";
 import {
@@ -20,7 +21,6 @@ import {
   NLMSG_NOOP,
   NLMSGERR_ATTR_MSG,
 } from "./constants.ts";
-import { EPROTO } from "./errors.ts";
 
 export class MessageCursor {
   type = 0;

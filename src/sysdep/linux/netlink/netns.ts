@@ -4,9 +4,9 @@
  * nothing else of the process ever runs in the other namespace.
  */
 
+import { errnoText } from "../../../lib/errno.ts";
 import { KrtdError } from "../../../lib/errors.ts";
 import { CLONE_NEWNET } from "./constants.ts";
-import { errnoText } from "./errors.ts";
 import { close, open, setns } from "./libc.ts";
 
 /** asm-generic/fcntl.h: O_RDONLY | O_CLOEXEC. */

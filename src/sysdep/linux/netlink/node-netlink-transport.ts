@@ -7,10 +7,10 @@
  * does no harm, as without strict checking the kernel dumps the whole family and never says so.
  */
 
+import { errnoText } from "../../../lib/errno.ts";
 import { KrtdError } from "../../../lib/errors.ts";
 import { NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_OVERRUN } from "./constants.ts";
 import { MutableWireCounters, type WireCounters } from "./counters.ts";
-import { errnoText } from "./errors.ts";
 import { MessageCursor, requireLittleEndian } from "./message.ts";
 import { NodeNetlinkConnection, type NodeNetlinkLibrary } from "./node-netlink-connection.ts";
 import { Sequences } from "./sequence.ts";

@@ -7,10 +7,10 @@
  * been emptied, so a loss that began while stale messages were read is told as well.
  */
 
+import { EAGAIN, EINTR, ENOBUFS, errnoText } from "../../../lib/errno.ts";
 import { KrtdError } from "../../../lib/errors.ts";
 import { NLMSG_DONE, NLMSG_ERROR, NLMSG_MIN_TYPE, NLMSG_NOOP, NLMSG_OVERRUN } from "./constants.ts";
 import type { MutableWireCounters } from "./counters.ts";
-import { EAGAIN, EINTR, ENOBUFS, errnoText } from "./errors.ts";
 import { MessageCursor } from "./message.ts";
 import { createReceiveBuffer, type NetlinkSocket } from "./socket.ts";
 import type { Subscription } from "./transport.ts";

@@ -4,9 +4,9 @@
  * sequence number is no part of it.
  */
 
+import { ENOBUFS, errnoText } from "../../../lib/errno.ts";
 import { NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN } from "./constants.ts";
 import type { MutableWireCounters } from "./counters.ts";
-import { ENOBUFS, errnoText } from "./errors.ts";
 import { MessageCursor, readDoneText, readErrno, readErrorText } from "./message.ts";
 import type { ReceiveBuffer } from "./socket.ts";
 import type { DumpReply, MessageHandler } from "./transport.ts";

@@ -6,6 +6,7 @@
  * way in the thread pool; a blocked read is woken by a NLMSG_NOOP that asks for an acknowledgement.
  */
 
+import { EAGAIN, errnoText } from "../../../lib/errno.ts";
 import { KrtdError } from "../../../lib/errors.ts";
 import {
   AF_NETLINK,
@@ -27,7 +28,6 @@ import {
   SOL_NETLINK,
   SOL_SOCKET,
 } from "./constants.ts";
-import { EAGAIN, errnoText } from "./errors.ts";
 import * as libc from "./libc.ts";
 import { buildNoop } from "./message.ts";
 

@@ -1,10 +1,10 @@
 /** What is known of a batch: by answers, by silence before an answer, and after a loss. */
 
 import { describe, expect, it } from "vitest";
+import { EEXIST, EMSGSIZE, ENOBUFS, ESRCH } from "../../../../src/lib/errno.ts";
 import { BATCH_TIMEOUT_MS, CommandChannel } from "../../../../src/sysdep/linux/netlink/command-channel.ts";
 import { NLM_F_ACK_TLVS, NLM_F_CAPPED } from "../../../../src/sysdep/linux/netlink/constants.ts";
 import { MutableWireCounters } from "../../../../src/sysdep/linux/netlink/counters.ts";
-import { EEXIST, EMSGSIZE, ENOBUFS, ESRCH } from "../../../../src/sysdep/linux/netlink/errors.ts";
 import {
   bytesOf,
   errorMessage,

@@ -1,6 +1,7 @@
 /** When a dump may be believed: every way it can go wrong makes it incomplete, and frees the socket. */
 
 import { describe, expect, it } from "vitest";
+import { EBUSY, EINTR, ENOBUFS, ENOENT } from "../../../../src/lib/errno.ts";
 import {
   NLM_F_DUMP_INTR,
   NLM_F_MULTI,
@@ -10,7 +11,6 @@ import {
 } from "../../../../src/sysdep/linux/netlink/constants.ts";
 import { MutableWireCounters } from "../../../../src/sysdep/linux/netlink/counters.ts";
 import { DUMP_TIMEOUT_MS, DumpChannel } from "../../../../src/sysdep/linux/netlink/dump-channel.ts";
-import { EBUSY, EINTR, ENOBUFS, ENOENT } from "../../../../src/sysdep/linux/netlink/errors.ts";
 import { Sequences } from "../../../../src/sysdep/linux/netlink/sequence.ts";
 import type { DumpReply } from "../../../../src/sysdep/linux/netlink/transport.ts";
 import {

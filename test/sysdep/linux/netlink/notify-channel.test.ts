@@ -1,9 +1,9 @@
 /** Notifications: what gets through, what is our own echo, and that every loss is told. */
 
 import { describe, expect, it } from "vitest";
+import { ENOBUFS } from "../../../../src/lib/errno.ts";
 import { NLMSG_NOOP, NLMSG_OVERRUN } from "../../../../src/sysdep/linux/netlink/constants.ts";
 import { MutableWireCounters } from "../../../../src/sysdep/linux/netlink/counters.ts";
-import { ENOBUFS } from "../../../../src/sysdep/linux/netlink/errors.ts";
 import { NotifyChannel } from "../../../../src/sysdep/linux/netlink/notify-channel.ts";
 import { bytesOf, FakeNetlinkSocket, message } from "../../../support/fake-netlink-socket.ts";
 
