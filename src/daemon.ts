@@ -56,6 +56,8 @@ export class Daemon {
   private readonly startedAt: number;
   private readonly startedMonotonic: number;
   private lagWindowAt: number;
+  /** How often everything was read again because notifications were lost. */
+  private resyncs = 0;
   private monitor: Monitor | null = null;
   private phase: "starting" | "running" | "stopping" = "starting";
   private stopped: Promise<void> | null = null;
@@ -145,7 +147,8 @@ export class Daemon {
   /** Anything may have changed: read everything again. */
   private eventsLost(reason: string): void {
     this.options.log.warn("notifications lost, scanning everything", { reason });
-    void this.device.scan();
+    this.resyncs++;
+    this.device.eventsLost();
     for (const kernel of this.kernels) kernel.eventsLost();
   }
 
@@ -178,7 +181,7 @@ export class Daemon {
       netlink: {
         transport: os.transport,
         overruns: os.counters.overruns,
-        resyncs: 0,
+        resyncs: this.resyncs,
         forged: os.counters.forged,
         truncated: os.counters.truncated,
       },

@@ -144,8 +144,9 @@ async function run(parsed: Arguments, config: KrtConfig): Promise<void> {
     observe: parsed.observe,
     clock: systemClock,
     log,
-    onFatal(message) {
-      if (exitCode !== 0) return;
+    async onFatal(message) {
+      // One write may be refused for reasons of its own: the question is whether all would be.
+      if (exitCode !== 0 || (await os.mayWrite())) return;
       exitCode = EXIT_PRIVILEGE;
       log.error("the kernel refuses writes", { answer: message, hint: "krtd needs CAP_NET_ADMIN" });
       void stop(true, "no privilege");

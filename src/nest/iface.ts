@@ -83,6 +83,8 @@ interface Entry {
   /** By address text; the announced ones are `shown`. */
   readonly addresses: Map<string, AddressInfo>;
   readonly shown: Map<string, AddressInfo>;
+  /** The addresses while it is not up, as text: what was told of them as "changed". */
+  quiet: string;
   seen: boolean;
   readonly seenAddresses: Set<string>;
 }
@@ -217,6 +219,7 @@ export class Interfaces {
       addressesRead: false,
       addresses: new Map(),
       shown: new Map(),
+      quiet: "",
       seen: true,
       seenAddresses: new Set(),
     };
@@ -265,7 +268,16 @@ export class Interfaces {
       entry.up = true;
       this.emit({ kind: "up", iface: this.view(entry) });
     }
-    if (!entry.up) return;
+    if (!entry.up) {
+      // Routes may lean on the addresses of a loopback, or of a link without carrier, as well.
+      const quiet = quietAddresses(entry);
+      if (quiet !== entry.quiet) {
+        entry.quiet = quiet;
+        this.emit({ kind: "changed", iface: this.view(entry) });
+      }
+      return;
+    }
+    entry.quiet = "";
     for (const [key, address] of entry.addresses) {
       if (entry.shown.has(key)) continue;
       entry.shown.set(key, address);
@@ -280,6 +292,7 @@ export class Interfaces {
       this.emit({ kind: "address-removed", iface: this.view(entry), address });
     }
     entry.up = false;
+    entry.quiet = quietAddresses(entry);
     this.emit({ kind: "down", iface: this.view(entry) });
   }
 
@@ -316,6 +329,10 @@ export class Interfaces {
 function linkUp(link: LinkInfo): boolean {
   if ((link.flags & (IFF_RUNNING | IFF_LOWER_UP)) === 0) return false;
   return link.operstate === IF_OPER_UP || link.operstate === IF_OPER_UNKNOWN;
+}
+
+function quietAddresses(entry: Entry): string {
+  return [...entry.addresses.keys()].sort().join("\n");
 }
 
 function addressKey(a: AddressInfo): string {

@@ -138,6 +138,17 @@ describe("Interfaces: changes of an address", () => {
   });
 });
 
+describe("Interfaces: addresses of an interface that is not up", () => {
+  it("are told as a change of the interface, once", () => {
+    const { interfaces, full, partial } = setup();
+    const a = address(1, "192.0.2.1", 32);
+    full([link(1, "lo", { flags: UP | 0x8 })]);
+    expect(partial(() => interfaces.address(a))).toEqual(["changed lo"]);
+    expect(partial(() => interfaces.address(a))).toEqual([]);
+    expect(partial(() => interfaces.addressGone(a))).toEqual(["changed lo"]);
+  });
+});
+
 describe("Interfaces: identity", () => {
   it("keeps an interface through a rename", () => {
     const { interfaces, full } = setup();

@@ -35,6 +35,7 @@ export class DeviceProtocol implements Protocol {
   private lastCompleteAt = Number.NEGATIVE_INFINITY;
   private problem: string | null = null;
   private running: Promise<boolean> | null = null;
+  private again: Promise<boolean> | null = null;
   private readonly alarm: Alarm;
   private events = 0;
   private stopped = true;
@@ -52,7 +53,7 @@ export class DeviceProtocol implements Protocol {
   async stop(): Promise<void> {
     this.stopped = true;
     this.alarm.cancel();
-    await this.running;
+    await (this.again ?? this.running);
   }
 
   info(): string {
@@ -62,14 +63,29 @@ export class DeviceProtocol implements Protocol {
   /** Reads everything unless that was done completely less than `maxAgeMs` ago. */
   refresh(maxAgeMs: number): Promise<boolean> {
     if (this.options.clock.now() - this.lastCompleteAt <= maxAgeMs) return Promise.resolve(true);
-    return this.scan();
+    return this.again ?? this.running ?? this.scan();
   }
 
+  /** Reads everything; asked for while that is under way, exactly once more afterwards. */
   scan(): Promise<boolean> {
-    this.running ??= this.scanOnce().finally(() => {
-      this.running = null;
+    if (this.running === null) {
+      this.running = this.scanOnce().finally(() => {
+        this.running = null;
+      });
+      return this.running;
+    }
+    this.again ??= this.running.then(() => {
+      this.again = null;
+      return this.stopped ? false : this.scan();
     });
-    return this.running;
+    return this.again;
+  }
+
+  /** Notifications were lost: nothing that was read so far, or is being read now, can be relied on. */
+  eventsLost(): void {
+    this.events++;
+    this.lastCompleteAt = Number.NEGATIVE_INFINITY;
+    void this.scan();
   }
 
   /** A link appeared or changed. */
@@ -114,7 +130,7 @@ export class DeviceProtocol implements Protocol {
     for (const address of addresses) interfaces.address(address);
     if (outcome.complete) {
       interfaces.endFull();
-      this.lastCompleteAt = clock.now();
+      if (this.events === eventsBefore) this.lastCompleteAt = clock.now();
       this.problem = null;
     } else {
       interfaces.abandonFull();

@@ -19,13 +19,15 @@ import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED, RIVAL, SENT } from "../.
 import { type Os, ROUTE_ADD, ROUTE_DELETE, ROUTE_REPLACE, UNKNOWN_OUTCOME } from "../../sysdep/os.ts";
 import { LoadRetry } from "./load-retry.ts";
 import { NodeRing } from "./node-ring.ts";
-import { type RetryClass, retryClass, WaitingRoutes } from "./retry.ts";
+import { isProbed, type RetryClass, retryClass, WaitingRoutes } from "./retry.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
-import { hasOnlyGateways, hasPrefsrc, missingDevice, WriteBatch } from "./write-batch.ts";
+import { hasGateway, hasOnlyGateways, hasPrefsrc, missingDevice, WriteBatch } from "./write-batch.ts";
 
 /** Changes per batch: the kernel is busy with them for some milliseconds. */
 const BATCH = 1024;
+/** Nodes looked at before the event loop has its turn: most of a dead gateway's need no message at all. */
+const EXAMINED_PER_TURN = 4096;
 /** How often a refusal leads to a scan at once; after that the periodic one must do. */
 const QUICK_VERIFIES = 3;
 
@@ -62,6 +64,10 @@ export class ExportQueue {
   private readonly free: WriteBatch[];
   private readonly probes = new Set<NodeId>();
   private refusedDeletions = 0;
+  /** Groups whose gateway works again; their members follow slice by slice. */
+  private readonly released: { readonly attrs: AttrsId; readonly nodes: readonly NodeId[]; at: number }[] =
+    [];
+  private readonly clock: Clock;
   private running: Promise<void> | null = null;
 
   /** `writable` false: nothing is ever sent (observe mode). */
@@ -78,6 +84,7 @@ export class ExportQueue {
     this.state = options.state;
     this.os = options.os;
     this.events = options.events;
+    this.clock = options.clock;
     this.deviceName = options.deviceName;
     this.writable = options.writable;
     this.stale = new StaleRoutes(options.state.attrs);
@@ -92,13 +99,14 @@ export class ExportQueue {
     return this.waitingToBeSent + this.overload.size;
   }
 
-  /** Everything queued was sent and answered (what waits for load to pass does not count). */
+  /** Everything that is to be sent was sent and answered. */
   get idle(): boolean {
-    return this.running === null && this.waitingToBeSent === 0;
+    return this.running === null && this.size === 0;
   }
 
   private get waitingToBeSent(): number {
-    return this.ring.size + this.stale.size + this.extra.size;
+    const released = this.released.reduce((sum, { nodes, at }) => sum + nodes.length - at, 0);
+    return this.ring.size + this.stale.size + this.extra.size + released;
   }
 
   /** Queues a node whose wanted or sent state changed. */
@@ -117,6 +125,7 @@ export class ExportQueue {
       flags[node]! &= ~QUEUED;
       this.state.releaseIfIdle(node, INFLIGHT);
     }
+    for (const { attrs } of this.released.splice(0)) this.state.attrs.release(attrs);
     this.stale.clear();
     this.extra.clear();
   }
@@ -152,7 +161,7 @@ export class ExportQueue {
     }
   }
 
-  /** Resolves when all that is queued was sent and answered. */
+  /** Resolves when all that is queued was sent and answered; what waits for load to pass does not count. */
   async drained(): Promise<void> {
     this.run();
     while (this.running !== null) await this.running;
@@ -169,7 +178,11 @@ export class ExportQueue {
         underway.push({ batch, answered: this.os.writeRoutes(batch.routes) });
       }
       const oldest = underway.shift();
-      if (oldest === undefined) return;
+      if (oldest === undefined) {
+        if (this.waitingToBeSent === 0) return;
+        await this.clock.yield();
+        continue;
+      }
       await oldest.answered;
       this.settle(oldest.batch);
       this.free.push(oldest.batch);
@@ -178,11 +191,28 @@ export class ExportQueue {
 
   private fill(batch: WriteBatch): void {
     batch.clear();
-    while (batch.roomForNode && this.ring.size > 0) this.fillNode(batch, this.ring.shift());
+    let examined = 0;
+    while (batch.roomForNode && this.ring.size > 0 && examined++ < EXAMINED_PER_TURN) {
+      this.fillNode(batch, this.ring.shift());
+    }
+    while (batch.roomForNode && this.released.length > 0 && examined++ < EXAMINED_PER_TURN) {
+      this.fillReleased(batch, this.released[0]!);
+    }
     while (batch.roomForNode && this.extra.size > 0) this.fillDelete(batch, this.extra, true);
     while (batch.roomForNode && this.ring.size === 0 && this.stale.size > 0) {
       this.fillDelete(batch, this.stale, false);
     }
+  }
+
+  private fillReleased(
+    batch: WriteBatch,
+    group: { attrs: AttrsId; nodes: readonly NodeId[]; at: number },
+  ): void {
+    const node = group.nodes[group.at++];
+    if (node !== undefined && this.isWaiting(node, group.attrs)) this.fillNode(batch, node);
+    if (group.at < group.nodes.length) return;
+    this.released.shift();
+    this.state.attrs.release(group.attrs);
   }
 
   private fillNode(batch: WriteBatch, node: NodeId): void {
@@ -190,14 +220,15 @@ export class ExportQueue {
     const { flags } = state.table.fib;
     flags[node]! &= ~QUEUED;
     const probe = this.probes.delete(node);
-    // While the daemon stops, tables empty under a frozen protocol: INSTALLED alone says nothing then.
-    let installable = state.table.best(node) !== NONE;
-    if ((flags[node]! & INSTALLED) !== 0 && installable) {
+    let installable = true;
+    if ((flags[node]! & INSTALLED) !== 0) {
+      // While the daemon stops, tables empty under a frozen protocol: what stands in the kernel is for flush to say.
+      if (state.table.best(node) === NONE) return;
       const attrs = state.wantedAttrs(node);
       const missing = missingDevice(state.attrs, attrs);
       const blocked = probe || missing !== 0 ? 0 : this.waiting.failureOf(attrs);
       if (blocked !== 0) {
-        state.recordFailure(node, blocked);
+        state.recordFailure(node, blocked, true);
         this.waiting.add(node, attrs, blocked);
         return;
       }
@@ -264,7 +295,7 @@ export class ExportQueue {
       this.refusedDeletions = 0;
       if (node !== 0) this.state.clearSent(node);
     } else if (errno > 0) {
-      this.recordRefusal(node, errno, retryClass(errno, false), text);
+      this.recordRefusal(node, errno, retryClass(errno, { prefsrc: false, gateway: false }), text);
     }
   }
 
@@ -289,9 +320,8 @@ export class ExportQueue {
     state.recordSent(node, metric, attrs, true);
     state.clearFailure(node);
     if (this.waiting.failureOf(attrs) !== 0) {
-      for (const waiting of this.waiting.release(attrs)) {
-        if (this.isWaiting(waiting, attrs)) this.push(waiting);
-      }
+      state.attrs.retain(attrs);
+      this.released.push({ attrs, nodes: this.waiting.release(attrs), at: 0 });
     }
     return this.waiting.groupCount > 0 && !hasOnlyGateways(state.attrs, attrs);
   }
@@ -303,9 +333,11 @@ export class ExportQueue {
   }
 
   private settleRefused(node: NodeId, attrs: AttrsId, errno: number, text: string | undefined): void {
-    const failureClass = retryClass(errno, hasPrefsrc(this.state.attrs, attrs));
+    const table = this.state.attrs;
+    const has = { prefsrc: hasPrefsrc(table, attrs), gateway: hasGateway(table, attrs) };
+    const failureClass = retryClass(errno, has);
     this.recordRefusal(node, errno, failureClass, text);
-    if (failureClass === "wait") this.waiting.add(node, attrs, this.state.failure[node]!);
+    if (isProbed(failureClass)) this.waiting.add(node, attrs, this.state.failure[node]!);
     // A rival that no scan shows (a type krtd skips) must not make krtd scan for ever.
     else if (failureClass === "rival" && this.state.attempts[node]! <= QUICK_VERIFIES)
       this.events.verify("key is taken");
@@ -346,17 +378,17 @@ export class ExportQueue {
   private isWaiting(node: NodeId, attrs: AttrsId): boolean {
     const flags = this.state.table.fib.flags[node]!;
     if ((flags & (INSTALLED | QUEUED | INFLIGHT)) !== INSTALLED) return false;
-    return this.failureClass(node) === "wait" && this.state.wantedAttrs(node) === attrs;
+    return isProbed(this.failureClass(node)) && this.state.wantedAttrs(node) === attrs;
   }
 
-  private failureClass(node: NodeId): string | undefined {
+  private failureClass(node: NodeId): RetryClass | undefined {
     return this.state.failures.get(this.state.failure[node]!)?.class;
   }
 
   private count(op: number, errno: number): void {
     const { counters } = this;
-    if (errno > 0) {
-      const name = errnoName(errno);
+    if (errno !== 0) {
+      const name = errno === UNKNOWN_OUTCOME ? "unknown" : errnoName(errno);
       counters.errors.set(name, (counters.errors.get(name) ?? 0) + 1);
     } else if (op === ROUTE_ADD) counters.add++;
     else if (op === ROUTE_REPLACE) counters.replace++;

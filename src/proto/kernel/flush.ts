@@ -12,8 +12,8 @@ import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
 import { classify } from "./verdict.ts";
 
-/** The last scan may find what was in flight or what somebody put back; more rounds would be a fight. */
-const ROUNDS = 3;
+/** The last scan may find what was in flight, refused for load, or put back; more rounds would be a fight. */
+const PAUSES_MS = [0, 50, 200, 1000];
 
 /** Resolves with the number of routes that could not be removed. */
 export async function flush(options: {
@@ -33,7 +33,8 @@ export async function flush(options: {
   await walkNodes(fib, withdraw, clock);
   await queue.drained();
   let left = 0;
-  for (let round = 0; round < ROUNDS; round++) {
+  for (const pauseMs of PAUSES_MS) {
+    if (pauseMs > 0) await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
     const stale = new StaleRoutes(state.attrs);
     const outcome = await os.scanRoutes(
       { family: state.table.family, table: kernelTable },

@@ -4,6 +4,7 @@
  * the record of what was sent in sync-state.ts.
  */
 
+import { Alarm } from "../../lib/alarm.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Family } from "../../lib/ip.ts";
 import type { Log } from "../../lib/log.ts";
@@ -32,6 +33,8 @@ import { SyncState } from "./sync-state.ts";
 
 /** Of learned routes: anything configured wins. */
 const LEARNED_PREFERENCE = 10;
+/** Route events within this time wake the waiting routes once. */
+const WAKE_MS = 50;
 
 export interface KernelOptions {
   readonly config: KernelConfig;
@@ -62,6 +65,10 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   private readonly queue: ExportQueue;
   private readonly aliens: AlienRoutes | null;
   private readonly cycle: ScanCycle;
+  private readonly writable: boolean;
+  private readonly wakeAlarm: Alarm;
+  private readonly fed: Promise<void>;
+  private markFed: () => void = () => {};
   private frozen = false;
   private unlisten: (() => void) | null = null;
 
@@ -80,6 +87,12 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       export: config.export,
       sink: this,
       clock,
+    });
+    // A table nothing is exported to is never written to: what carries our number there is not ours to judge.
+    this.writable = !options.observe && config.export !== "none";
+    this.wakeAlarm = new Alarm(clock, () => this.queue.wake());
+    this.fed = new Promise((resolve) => {
+      this.markFed = resolve;
     });
     const { state, queue, aliens } = this.createParts();
     this.state = state;
@@ -100,7 +113,10 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       refreshInterfaces: options.refreshInterfaces,
       clock,
       log,
-      onSettled: () => void queue.drained().then(synced),
+      onSettled: () =>
+        void queue.drained().then(() => {
+          if (!this.frozen) synced();
+        }),
     });
   }
 
@@ -114,12 +130,15 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   sourcesFed(): void {
+    this.markFed();
     void this.cycle.run();
   }
 
   freeze(): void {
     if (this.frozen) return;
     this.frozen = true;
+    this.markFed();
+    this.wakeAlarm.cancel();
     this.cycle.cancel();
     this.queue.discard();
   }
@@ -131,13 +150,13 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     this.unlisten = null;
     await this.cycle.ended();
     await this.queue.drained();
-    const { config, os, log, protocolId, observe, clock } = this.options;
-    if (this.cycle.initialized && !observe && !options.keep && !config.persist) {
+    const { config, os, log, protocolId, clock } = this.options;
+    if (this.cycle.initialized && this.writable && !options.keep && !config.persist) {
       const { state, queue, kernelTable } = this;
       const left = await flush({ state, queue, os, kernelTable, protocolId, clock });
       if (left > 0) log.warn("routes of ours are left in the kernel", { protocol: this.name, routes: left });
     }
-    this.aliens?.clear();
+    await this.aliens?.clear(clock);
     await this.channel.down();
   }
 
@@ -170,13 +189,16 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
    */
   routeEvent(route: KernelRoute, gone: boolean): void {
     this.cycle.routeEvent();
-    if (route.table !== this.kernelTable || this.frozen) return;
+    if (this.frozen) return;
+    // Any new route may be the one that a gateway of ours is reached by.
+    if (!gone && this.queue.waiting.groupCount > 0) this.wakeAlarm.within(WAKE_MS);
+    if (route.table !== this.kernelTable) return;
     const { fib } = this.state.table;
     const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
     if (node === 0 || (fib.flags[node]! & (INSTALLED | SENT)) === 0) return;
     const sent = (fib.flags[node]! & SENT) !== 0;
-    const metric = sent ? this.state.sentMetric[node] : this.state.wantedMetric(node);
-    if (metric !== route.metric) return;
+    const atSentKey = sent && this.state.sentMetric[node] === route.metric;
+    if (!atSentKey && this.state.wantedMetric(node) !== route.metric) return;
     const foreign = !gone && route.protocol !== this.options.protocolId;
     fib.flags[node] = (fib.flags[node]! & ~SYNCED) | DIRTY | (foreign ? RIVAL : 0);
     this.cycle.request("a route changed at a key of ours");
@@ -188,7 +210,9 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     this.cycle.request("notifications lost");
   }
 
+  /** Waits until the route sources have fed: a scan before that would take their routes for stale. */
   async scan(): Promise<boolean> {
+    await this.fed;
     const complete = await this.cycle.run();
     await this.queue.drained();
     return complete;
@@ -226,14 +250,14 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   private createParts(): { state: SyncState; queue: ExportQueue; aliens: AlienRoutes | null } {
-    const { config, table, os, clock, protocolId, observe, interfaces, onFatal } = this.options;
+    const { config, table, os, clock, protocolId, interfaces, onFatal } = this.options;
     const state = new SyncState(table, config.metric, (node, failure) => this.logFailure(node, failure));
     const queue = new ExportQueue({
       state,
       os,
       kernelTable: config.kernelTable,
       protocolId,
-      writable: !observe,
+      writable: this.writable,
       deviceName: (device) => interfaces.deviceName(device),
       clock,
       events: {
@@ -266,6 +290,6 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   private interfaceEvent({ kind }: InterfaceEvent): void {
     if (!this.cycle.initialized || this.frozen) return;
     if (kind === "up" || kind === "address-added" || kind === "changed") this.queue.wake();
-    if (kind !== "created" && kind !== "changed") this.cycle.request(`interface ${kind}`);
+    if (kind !== "created") this.cycle.request(`interface ${kind}`);
   }
 }

@@ -11,10 +11,12 @@
  * is a route of its own, as IPv4 lists aliases.
  */
 
+import type { Clock } from "../../lib/clock.ts";
 import type { AttrsTable } from "../../nest/attrs.ts";
 import type { Channel } from "../../nest/channel.ts";
 import { Fib } from "../../nest/fib.ts";
 import type { AttrsId, NodeId } from "../../nest/route.ts";
+import { walkNodes } from "../../nest/walk.ts";
 import type { KernelRoute } from "../../sysdep/os.ts";
 
 export class AlienRoutes {
@@ -105,10 +107,10 @@ export class AlienRoutes {
     if (this.fib.head[node] === 0) this.fib.remove(node);
   }
 
-  /** Withdraws and forgets everything. */
-  clear(): void {
+  /** Withdraws and forgets everything, in slices. */
+  async clear(clock: Pick<Clock, "yield">): Promise<void> {
     this.order.fill(0, 0, this.fresh);
-    for (let node = this.fib.next(0); node !== 0; node = this.fib.next(node)) this.prune(node);
+    await walkNodes(this.fib, (node) => this.prune(node), clock);
   }
 
   private isBetter(alien: number, than: number): boolean {

@@ -14,6 +14,7 @@ import {
   INFLIGHT,
   INSTALLED,
   QUEUED,
+  RIVAL,
   SENT,
   VERDICT_CREATE,
   VERDICT_MASK,
@@ -22,6 +23,7 @@ import {
 import { walkNodes } from "../../nest/walk.ts";
 import type { ExportQueue } from "./export-queue.ts";
 import type { AlienRoutes } from "./learn.ts";
+import { isProbed } from "./retry.ts";
 import type { RouteScan } from "./scan.ts";
 import type { SyncState } from "./sync-state.ts";
 
@@ -34,6 +36,8 @@ export interface PruneOptions {
   readonly queue: ExportQueue;
   readonly aliens: AlienRoutes | null;
   readonly provesAbsence: boolean;
+  /** Absence is not only assumed: learned routes that were not shown may be withdrawn. */
+  readonly mayWithdraw: boolean;
   /** The first prune: changes made while the scan ran were not queued yet. */
   readonly first: boolean;
   readonly clock: Clock;
@@ -46,11 +50,12 @@ export interface PruneOptions {
 export async function prune(options: PruneOptions): Promise<boolean> {
   const { scan, state, queue, aliens, clock, stopped } = options;
   const { fib } = state.table;
+  scan.publishRivals();
   const whole = await walkNodes(fib, (node) => pruneNode(options, node), clock, { slice: SLICE, stopped });
   if (!whole) return false;
   queue.wake();
   queue.take(scan);
-  if (aliens === null || !options.provesAbsence) return true;
+  if (aliens === null || !options.mayWithdraw) return true;
   let count = 0;
   for (let node = aliens.next(0); node !== 0; node = aliens.next(node)) {
     aliens.prune(node);
@@ -79,7 +84,7 @@ function queueUpdate({ state, queue }: PruneOptions, node: NodeId): void {
   const sameKey = state.sentMetric[node] === state.wantedMetric(node);
   if (!sameKey && keyTaken(state, node)) return;
   const failure = state.failures.get(state.failure[node]!);
-  if (failure?.class !== "wait" && failure?.class !== "permanent") queue.push(node);
+  if (!isProbed(failure?.class) && failure?.class !== "permanent") queue.push(node);
 }
 
 function queueMissing(options: PruneOptions, node: NodeId, flags: number): void {
@@ -93,10 +98,11 @@ function queueMissing(options: PruneOptions, node: NodeId, flags: number): void 
     return;
   }
   if (keyTaken(state, node)) return;
+  state.table.fib.flags[node]! &= ~RIVAL;
   const failure = state.failures.get(state.failure[node]!);
   if (failure?.class === "permanent") return;
   // Waiting routes are tried one per group, by wake(); only one whose route vanished starts over.
-  if (failure?.class === "wait" && (flags & SENT) === 0) return;
+  if (isProbed(failure?.class) && (flags & SENT) === 0) return;
   queue.push(node);
 }
 

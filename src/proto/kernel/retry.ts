@@ -2,6 +2,8 @@
  * What a failed write means, and who wakes the route again. Every errno belongs to exactly one class:
  *
  *   wait       the nexthop or device is not usable now: an interface, address or route event, or the next scan
+ *   refused    the request may be wrong, or only wrong now (EINVAL for a gateway that is a local address today):
+ *              tried again as those that wait, but shown as failed
  *   rival      somebody else holds our key: the scan that no longer sees the rival
  *   load       the kernel was busy or out of memory: a timer with backoff
  *   permanent  the request is wrong: only a changed route
@@ -29,11 +31,21 @@ import {
 import type { AttrsTable } from "../../nest/attrs.ts";
 import type { AttrsId, NodeId } from "../../nest/route.ts";
 
-export type RetryClass = "wait" | "rival" | "load" | "permanent" | "fatal";
+export type RetryClass = "wait" | "refused" | "rival" | "load" | "permanent" | "fatal";
 
-/** The class of a failed add or replace. `hasPrefsrc`: a source address that is not there yet answers EINVAL. */
-export function retryClass(errno: number, hasPrefsrc: boolean): RetryClass {
+/** What a request had that the kernel may refuse now and take later, with EINVAL in both cases. */
+export interface RequestHints {
+  readonly prefsrc: boolean;
+  readonly gateway: boolean;
+}
+
+/**
+ * The class of a failed write. EACCES is no lack of privilege: it is IPv6 switched off on the device, or a rule
+ * that prohibits the gateway.
+ */
+export function retryClass(errno: number, has: RequestHints): RetryClass {
   switch (errno) {
+    case EACCES:
     case ENETUNREACH:
     case EHOSTUNREACH:
     case ENETDOWN:
@@ -47,13 +59,18 @@ export function retryClass(errno: number, hasPrefsrc: boolean): RetryClass {
     case EAGAIN:
       return "load";
     case EPERM:
-    case EACCES:
       return "fatal";
     case EINVAL:
-      return hasPrefsrc ? "wait" : "permanent";
+      if (has.prefsrc) return "wait";
+      return has.gateway ? "refused" : "permanent";
     default:
       return "permanent";
   }
+}
+
+/** Whether routes of this class stand in the groups of WaitingRoutes. */
+export function isProbed(retry: RetryClass | undefined): boolean {
+  return retry === "wait" || retry === "refused";
 }
 
 /** One way in which writes fail here; many routes share it. */
@@ -85,14 +102,18 @@ export class Failures {
 }
 
 interface Group {
+  readonly serial: number;
   failure: number;
   readonly nodes: NodeId[];
 }
 
-/** Routes of class "wait", by attributes. Members are checked by the caller when they are woken. */
+/** Routes that wait, by attributes. Members are checked by the caller when they are woken. */
 export class WaitingRoutes {
   private readonly groups = new Map<AttrsId, Group>();
   private readonly attrs: Pick<AttrsTable, "retain" | "release">;
+  /** By node: serial of the group it was listed in last, so that it is listed once. */
+  private listedIn = new Uint32Array(1024);
+  private lastSerial = 0;
 
   /** A group holds a reference to its attributes: a reused id must not meet the group of its former life. */
   constructor(attrs: Pick<AttrsTable, "retain" | "release">) {
@@ -109,13 +130,16 @@ export class WaitingRoutes {
   }
 
   add(node: NodeId, attrs: AttrsId, failure: number): void {
-    const group = this.groups.get(attrs);
+    let group = this.groups.get(attrs);
     if (group === undefined) {
       this.attrs.retain(attrs);
-      this.groups.set(attrs, { failure, nodes: [node] });
-      return;
+      group = { serial: ++this.lastSerial, failure, nodes: [] };
+      this.groups.set(attrs, group);
     }
     group.failure = failure;
+    if (node >= this.listedIn.length) this.grow(node);
+    if (this.listedIn[node] === group.serial) return;
+    this.listedIn[node] = group.serial;
     group.nodes.push(node);
   }
 
@@ -132,11 +156,23 @@ export class WaitingRoutes {
    */
   probe(isWaiting: (node: NodeId, attrs: AttrsId) => boolean, tryNow: (node: NodeId) => void): void {
     for (const [attrs, group] of [...this.groups]) {
-      let node = group.nodes.pop();
-      while (node !== undefined && !isWaiting(node, attrs)) node = group.nodes.pop();
+      let node = this.take(group);
+      while (node !== undefined && !isWaiting(node, attrs)) node = this.take(group);
       if (node === undefined) this.drop(attrs);
       else tryNow(node);
     }
+  }
+
+  private take(group: Group): NodeId | undefined {
+    const node = group.nodes.pop();
+    if (node !== undefined && this.listedIn[node] === group.serial) this.listedIn[node] = 0;
+    return node;
+  }
+
+  private grow(node: NodeId): void {
+    const grown = new Uint32Array(Math.max(node + 1, this.listedIn.length * 2));
+    grown.set(this.listedIn);
+    this.listedIn = grown;
   }
 
   private drop(attrs: AttrsId): void {

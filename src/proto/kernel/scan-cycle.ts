@@ -29,8 +29,14 @@ const INTERFACE_MAX_AGE_MS = 2000;
 const COALESCE_MS = 50;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 10_000;
-/** After so many IPv6 dumps in a row that prove nothing, absence is believed: a wrong ADD changes nothing. */
+/**
+ * After so many IPv6 dumps in a row that prove nothing, own routes that were not shown are added again: an ADD that
+ * is wrong changes nothing. Learned routes are withdrawn only on proof.
+ */
 const UNPROVEN_LIMIT = 3;
+
+/** What a complete dump says of a route it did not show. */
+type Absence = "proven" | "assumed" | "unknown";
 
 export interface ScanCycleOptions {
   readonly name: string;
@@ -176,7 +182,7 @@ export class ScanCycle {
       }
       this.lastProblem = null;
       this.failedInRow = 0;
-      const whole = await this.prune(scan, this.provesAbsence(changesBefore));
+      const whole = await this.prune(scan, this.absence(changesBefore));
       this.lastDurationMs = clock.now() - startedAt;
       return whole;
     } finally {
@@ -184,7 +190,8 @@ export class ScanCycle {
     }
   }
 
-  private async prune(scan: RouteScan, provesAbsence: boolean): Promise<boolean> {
+  private async prune(scan: RouteScan, absence: Absence): Promise<boolean> {
+    const provesAbsence = absence !== "unknown";
     const { state, queue, aliens, clock, log, name, onSettled } = this.options;
     const first = !this.initialized;
     this.state = "pruning";
@@ -197,6 +204,7 @@ export class ScanCycle {
       queue,
       aliens,
       provesAbsence,
+      mayWithdraw: absence === "proven",
       first,
       clock,
       stopped: () => this.stopping,
@@ -215,7 +223,7 @@ export class ScanCycle {
     }
     if (extra > 0) this.request("nexthops were added to routes of ours");
     if (scan.duplicates > 0) this.request("routes of ours stood twice at one key");
-    if (!provesAbsence) this.request("IPv6 routes changed during the dump");
+    if (absence !== "proven") this.request("IPv6 routes changed during the dump");
     return whole;
   }
 
@@ -226,10 +234,11 @@ export class ScanCycle {
   }
 
   /** IPv6 dumps can omit stable routes when routes change meanwhile, without saying so. */
-  private provesAbsence(changesBefore: number): boolean {
+  private absence(changesBefore: number): Absence {
     const { state, queue } = this.options;
     const quiet = this.routeEvents + queue.deletions === changesBefore;
-    this.unproven = quiet || this.unproven + 1 >= UNPROVEN_LIMIT ? 0 : this.unproven + 1;
-    return state.table.family === 4 || this.unproven === 0;
+    this.unproven = quiet || state.table.family === 4 ? 0 : this.unproven + 1;
+    if (this.unproven === 0) return "proven";
+    return this.unproven >= UNPROVEN_LIMIT ? "assumed" : "unknown";
   }
 }

@@ -61,16 +61,21 @@ export class RouteScan implements RouteSink {
     this.options = options;
     this.stale = new StaleRoutes(options.state.attrs);
     this.extra = new StaleRoutes(options.state.attrs);
-    options.state.rivals = this.rivals;
     const { flags } = options.state.table.fib;
     for (let node = 0; node < flags.length; node++) {
       const before = flags[node]!;
       if (before === 0) continue;
-      const after = before & ~(VERDICT_MASK | RIVAL | DUPLICATE | DIRTY);
-      // A write that is under way may or may not show up in the dump.
-      flags[node] = (before & (QUEUED | INFLIGHT)) === 0 ? after : after | DIRTY;
+      // A write that is under way may or may not show up in the dump. RIVAL stays until the dump gets to the net:
+      // a change meanwhile must not replace what an event has warned of.
+      const busy = (before & (QUEUED | INFLIGHT)) !== 0;
+      flags[node] = busy ? before | DIRTY : before & ~(VERDICT_MASK | DUPLICATE | DIRTY);
     }
     options.aliens?.beginScan();
+  }
+
+  /** The dump was complete: its rivals are the rivals. */
+  publishRivals(): void {
+    this.options.state.rivals = this.rivals;
   }
 
   /** Gives up what was found: the dump was incomplete, or prune has taken it. */
@@ -113,8 +118,10 @@ export class RouteScan implements RouteSink {
         return;
       case "update":
         if (this.isDrift(node, route)) this.changed++;
+        this.forgetRival(node);
         if (route.family === 6 && this.judgeSiblings(node, route)) return;
-        this.recordShown(node, route);
+        if (this.isAsSent(node, route)) fib.flags[node]! |= SYNCED;
+        else this.recordShown(node, route);
         fib.flags[node]! |= VERDICT_UPDATE;
         return;
       case "duplicate":
@@ -140,7 +147,19 @@ export class RouteScan implements RouteSink {
   private isDrift(node: NodeId, route: KernelRoute): boolean {
     const { state } = this.options;
     if ((state.table.fib.flags[node]! & SENT) === 0 || state.failure[node] !== 0) return false;
-    return !state.attrs.matches(state.sentAttrs[node]!, route.attrs);
+    return !this.isAsSent(node, route);
+  }
+
+  /** Whether the route is just what we sent last: nobody has touched it since. */
+  private isAsSent(node: NodeId, route: KernelRoute): boolean {
+    const { state } = this.options;
+    if ((state.table.fib.flags[node]! & SENT) === 0 || state.sentMetric[node] !== route.metric) return false;
+    return state.attrs.matches(state.sentAttrs[node]!, route.attrs);
+  }
+
+  /** Ours is shown, and no foreign one before it in this dump. */
+  private forgetRival(node: NodeId): void {
+    if (!this.rivals.has(node)) this.options.state.table.fib.flags[node]! &= ~RIVAL;
   }
 
   /**
@@ -202,6 +221,7 @@ export class RouteScan implements RouteSink {
 
   private adopt(node: NodeId, route: KernelRoute): void {
     const { state } = this.options;
+    this.forgetRival(node);
     const { flags } = state.table.fib;
     const before = flags[node]!;
     flags[node] = before | VERDICT_SEEN;

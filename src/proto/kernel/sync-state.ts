@@ -99,12 +99,13 @@ export class SyncState {
     return attrs;
   }
 
-  recordFailure(node: NodeId, failure: number): void {
+  /** `quiet`: one of many that fail for a reason already told. */
+  recordFailure(node: NodeId, failure: number, quiet = false): void {
     this.failure[node] = failure;
     this.table.fib.flags[node]! |= SYNC_ERROR;
     if (this.attempts[node]! < 255) this.attempts[node]!++;
     const known = this.failures.get(failure);
-    if (this.attempts[node] === 1 && known !== null) this.onFailure(node, known);
+    if (this.attempts[node] === 1 && known !== null && !quiet) this.onFailure(node, known);
   }
 
   clearFailure(node: NodeId): void {

@@ -168,6 +168,17 @@ export function hasOnlyGateways(attrs: AttrsTable, id: AttrsId): boolean {
   return count > 0;
 }
 
+/** True when any nexthop has a gateway. */
+export function hasGateway(attrs: AttrsTable, id: AttrsId): boolean {
+  const { words } = attrs;
+  const at = attrs.offset(id);
+  const count = words[at + ATTRS_NEXTHOPS]!;
+  for (let k = 0; k < count; k++) {
+    if (words[at + ATTRS_HEADER_WORDS + k * NEXTHOP_WORDS + NEXTHOP_FAMILY] !== 0) return true;
+  }
+  return false;
+}
+
 /** The first device of the attributes that does not exist (a negative id), or 0 when all do. */
 export function missingDevice(attrs: AttrsTable, id: AttrsId): number {
   const { words } = attrs;

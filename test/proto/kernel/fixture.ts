@@ -150,7 +150,10 @@ export async function fixture(config: Partial<KernelConfig> & { family?: Family 
         route(route, gone) {
           if (route.family === family) protocol.routeEvent(route, gone);
         },
-        lost: () => protocol.eventsLost(),
+        lost() {
+          device.eventsLost();
+          protocol.eventsLost();
+        },
       });
       await device.start();
       await protocol.start();

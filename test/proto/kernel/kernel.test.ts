@@ -431,7 +431,7 @@ describe("KernelProtocol and refused writes", () => {
     f = await fixture();
     await f.start();
     f.os.faults.failNextWrite(22, "Invalid something");
-    f.want("10.1.0.0/16", VIA);
+    f.want("10.1.0.0/16", { type: "blackhole" });
     await f.clock.advance(0);
     f.writes();
     await f.scan();

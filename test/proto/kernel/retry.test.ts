@@ -2,13 +2,33 @@ import { describe, expect, it } from "vitest";
 import { Failures, type RetryClass, retryClass, WaitingRoutes } from "../../../src/proto/kernel/retry.ts";
 
 describe("retryClass()", () => {
-  const rows: readonly { name: string; errno: number; prefsrc?: boolean; is: RetryClass; why: string }[] = [
+  const rows: readonly {
+    name: string;
+    errno: number;
+    prefsrc?: boolean;
+    gateway?: boolean;
+    is: RetryClass;
+    why: string;
+  }[] = [
     { name: "ENETUNREACH", errno: 101, is: "wait", why: "IPv4 gateway not on-link now" },
     { name: "EHOSTUNREACH", errno: 113, is: "wait", why: "IPv6 gateway not on-link now" },
     { name: "ENETDOWN", errno: 100, is: "wait", why: "device down" },
     { name: "ENODEV", errno: 19, is: "wait", why: "device gone" },
     { name: "EINVAL", errno: 22, is: "permanent", why: "the request is wrong" },
     { name: "EINVAL", errno: 22, prefsrc: true, is: "wait", why: "the source address may come" },
+    {
+      name: "EINVAL",
+      errno: 22,
+      gateway: true,
+      is: "refused",
+      why: "the gateway may be a local address only today",
+    },
+    {
+      name: "EACCES",
+      errno: 13,
+      is: "wait",
+      why: "IPv6 is switched off on the device, or a rule prohibits the gateway",
+    },
     { name: "ERANGE", errno: 34, is: "permanent", why: "the request is wrong" },
     { name: "EOPNOTSUPP", errno: 95, is: "permanent", why: "the kernel cannot" },
     { name: "EEXIST", errno: 17, is: "rival", why: "somebody owns the key" },
@@ -18,8 +38,8 @@ describe("retryClass()", () => {
     { name: "EAGAIN", errno: 11, is: "load", why: "passes" },
     { name: "EPERM", errno: 1, is: "fatal", why: "no privilege" },
   ];
-  it.each(rows)("says $is for $name: $why", ({ errno, prefsrc = false, is }) => {
-    expect(retryClass(errno, prefsrc)).toBe(is);
+  it.each(rows)("says $is for $name: $why", ({ errno, prefsrc = false, gateway = false, is }) => {
+    expect(retryClass(errno, { prefsrc, gateway })).toBe(is);
   });
 });
 
@@ -65,6 +85,17 @@ describe("WaitingRoutes", () => {
     expect(waiting.release(7)).toEqual([1, 2]);
     expect(waiting.failureOf(7)).toBe(0);
     expect(references.get(7)).toBe(0);
+  });
+
+  it("lists a route once, however often it is announced again", () => {
+    const { waiting } = setup();
+    for (let i = 0; i < 1000; i++) waiting.add(1, 7, 4);
+    waiting.add(1, 8, 4);
+    waiting.add(1, 7, 4);
+    expect(waiting.release(8)).toEqual([1]);
+    expect(waiting.release(7)).toEqual([1, 1]);
+    waiting.add(1, 7, 4);
+    expect(waiting.release(7)).toEqual([1]);
   });
 
   it("forgets a group whose members all stopped waiting", () => {

@@ -1,0 +1,253 @@
+/** Orders of events that once went wrong: each was found by trying to break the protocol. */
+
+import { afterEach, describe, expect, it } from "vitest";
+import { settle } from "../../support/fake-clock.ts";
+import { type Fixture, fixture, ip, OWN } from "./fixture.ts";
+
+const VIA = { nexthops: [{ via: "10.0.0.2" }] };
+const VIA3 = { nexthops: [{ via: "10.0.0.3" }] };
+const VIA4 = { nexthops: [{ via: "10.0.0.4" }] };
+const NET = "10.1.0.0/16";
+const via = (gateway: string) => [{ gateway: ip(gateway), device: 0 }];
+
+let f: Fixture;
+afterEach(async () => {
+  await f.protocol.stop({ keep: true });
+});
+
+describe("a foreign route in front of ours", () => {
+  const rows: readonly { why: string; next: (f: Fixture) => Promise<void> }[] = [
+    {
+      why: "and a change of ours before the next scan gets to it",
+      async next(f) {
+        f.os.faults.duringScan(1, () => f.want(NET, VIA4));
+        await f.scan();
+      },
+    },
+    {
+      why: "and a change of ours after an incomplete scan",
+      async next(f) {
+        f.os.faults.injectIncompleteScan(1);
+        await f.scan();
+        f.want(NET, VIA4);
+        await settle();
+      },
+    },
+  ];
+  it.each(rows)("stays: $why", async ({ next }) => {
+    f = await fixture();
+    f.want("10.0.99.0/24", VIA);
+    f.want(NET, VIA);
+    await f.start();
+    f.foreign({ op: "prepend", prefix: NET, metric: 32, protocol: 4, nexthops: via("10.0.0.9") });
+    await f.clock.advance(100);
+    await f.scan();
+    await next(f);
+    await f.clock.advance(1000);
+    expect(f.shown().filter((line) => line.includes("proto 4"))).toHaveLength(1);
+  });
+
+  it("is no reason to fail once it is gone from the key we want, while an older key of ours still stands", async () => {
+    f = await fixture();
+    f.want(NET, VIA, 50);
+    await f.start();
+    f.foreign({ op: "add", prefix: NET, metric: 20, protocol: 4, type: 6 });
+    f.want(NET, VIA, 20);
+    await f.clock.advance(1000);
+    expect(f.status(NET).state).toBe("failed");
+    f.foreign({ op: "delete", prefix: NET, metric: 20, protocol: 4 });
+    await f.clock.advance(1000);
+    expect(f.status(NET).state).toBe("synced");
+  });
+});
+
+describe("a planned restart deletes nothing", () => {
+  it("with a change in flight and another queued behind it", async () => {
+    f = await fixture();
+    f.want(NET, VIA);
+    await f.start();
+    f.want(NET, VIA3);
+    f.want(NET, VIA4);
+    f.protocol.freeze();
+    f.unwant(NET);
+    await f.protocol.stop({ keep: true });
+    await settle();
+    expect(f.shown()).toHaveLength(1);
+  });
+
+  it("with a change that waits for the kernel to have room", async () => {
+    f = await fixture();
+    f.want(NET, VIA);
+    await f.start();
+    f.os.faults.failNextWrite(105);
+    f.want(NET, VIA3);
+    await settle();
+    f.protocol.freeze();
+    f.unwant(NET);
+    await f.protocol.stop({ keep: true });
+    await f.clock.advance(1000);
+    expect(f.shown()).toHaveLength(1);
+  });
+});
+
+describe("a stop", () => {
+  it("before the first sync does not call itself in sync", async () => {
+    f = await fixture();
+    for (let i = 0; i < 5000; i++) f.want(`10.${10 + (i >> 8)}.${i & 255}.0/24`, VIA);
+    let synced = false;
+    void f.protocol.firstSync.then(() => {
+      synced = true;
+    });
+    const write = f.os.writeRoutes.bind(f.os);
+    f.os.writeRoutes = (batch) => {
+      f.os.writeRoutes = write;
+      queueMicrotask(() => f.protocol.freeze());
+      return write(batch);
+    };
+    await f.device.start();
+    await f.protocol.start();
+    f.protocol.sourcesFed();
+    await settle();
+    await f.protocol.stop({ keep: false });
+    await settle();
+    expect([synced, f.shown().length]).toEqual([false, 0]);
+  });
+});
+
+describe("a scan asked for before the route sources have fed", () => {
+  it("waits for them, and so takes nothing for stale", async () => {
+    f = await fixture();
+    f.foreign({ op: "add", prefix: NET, metric: 32, protocol: OWN, nexthops: via("10.0.0.2") });
+    await f.device.start();
+    await f.protocol.start();
+    const scan = f.protocol.scan();
+    await settle();
+    f.want(NET, VIA);
+    f.protocol.sourcesFed();
+    expect(await scan).toBe(true);
+    expect(f.writes()).toEqual([]);
+  });
+});
+
+describe("a waiting route is woken", () => {
+  it("by somebody's route that covers its gateway, without any scan timer", async () => {
+    f = await fixture();
+    f.want(NET, { nexthops: [{ via: "10.77.0.2" }] });
+    await f.start();
+    expect(f.status(NET).state).toBe("waiting");
+    const device = f.kernel.links.byName("v0")!.ifindex;
+    f.foreign({
+      op: "add",
+      prefix: "10.77.0.0/24",
+      protocol: 4,
+      scope: 253,
+      nexthops: [{ gateway: null, device }],
+    });
+    await f.clock.advance(200);
+    expect(f.status(NET).state).toBe("synced");
+  });
+
+  it("by its source address on the loopback", async () => {
+    f = await fixture();
+    f.want(NET, { ...VIA, prefsrc: "192.0.2.1" });
+    await f.start();
+    expect(f.status(NET).state).toBe("waiting");
+    f.kernel.addAddress(f.kernel.links.byName("lo")!.ifindex, ip("192.0.2.1"), 32);
+    await f.clock.advance(200);
+    expect(f.status(NET).state).toBe("synced");
+  });
+
+  it("when the kernel called its request invalid and no longer does", async () => {
+    f = await fixture();
+    await f.start();
+    f.os.faults.failNextWrite(22, "Gateway can not be a local address");
+    f.want(NET, VIA);
+    await settle();
+    expect(f.status(NET)).toMatchObject({ state: "failed", message: "Gateway can not be a local address" });
+    await f.scan();
+    expect(f.status(NET).state).toBe("synced");
+  });
+
+  it("when IPv6 was switched off on its device, and the daemon lives on", async () => {
+    f = await fixture();
+    await f.start();
+    f.os.faults.failNextWrite(13, "IPv6 is disabled on nexthop device");
+    f.want(NET, VIA);
+    await settle();
+    expect([f.fatal, f.status(NET).state]).toEqual([[], "waiting"]);
+    await f.scan();
+    expect(f.status(NET).state).toBe("synced");
+  });
+});
+
+describe("many waiting routes", () => {
+  it("leave the event loop its turns", async () => {
+    f = await fixture();
+    await f.start();
+    for (let i = 0; i < 30_000; i++) {
+      f.want(`11.${i >> 8}.${i & 255}.0/24`, { nexthops: [{ via: "10.99.0.1" }] });
+    }
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      if (!f.protocol.inSync) setImmediate(count);
+    };
+    setImmediate(count);
+    await f.protocol.scan();
+    expect(f.status("11.0.5.0/24").state).toBe("waiting");
+    expect(turns).toBeGreaterThan(6);
+    f.writes();
+    f.kernel.addAddress(f.kernel.links.byName("v0")!.ifindex, ip("10.99.0.2"), 24);
+    await f.scan();
+    await f.scan();
+    expect(f.shown()).toHaveLength(30_000);
+  });
+});
+
+describe("IPv6", () => {
+  const NET6 = "2001:db8:1::/48";
+
+  it("keeps the old route while its change waits", async () => {
+    f = await fixture({ family: 6 });
+    f.want(NET6, { nexthops: [{ via: "2001:db8:0:1::2" }] });
+    await f.start();
+    f.want(NET6, { nexthops: [{ via: "2001:db8:77::2" }] });
+    await settle();
+    for (let i = 0; i < 3; i++) await f.scan();
+    expect(f.shown()).toHaveLength(1);
+    expect(f.status(NET6).state).toBe("waiting");
+  });
+
+  it("withdraws no learned route without proof, however many dumps others disturb", async () => {
+    f = await fixture({ family: 6, learn: true, export: "none" });
+    f.foreign({ op: "add", prefix: NET6, metric: 32, protocol: 4, nexthops: via("2001:db8:0:1::2") });
+    await f.start();
+    const whole = f.os.scanRoutes.bind(f.os);
+    f.os.scanRoutes = async (query, sink) => {
+      f.foreign({ op: "add", prefix: "2001:db8:5::/48", metric: 1, protocol: 4, type: 6 });
+      f.foreign({ op: "delete", prefix: "2001:db8:5::/48", metric: 1, protocol: 4 });
+      await settle();
+      return whole(query, {
+        route(route) {
+          if (route.w1 !== 0x00010000) sink.route(route);
+        },
+      });
+    };
+    for (let i = 0; i < 6; i++) await f.scan();
+    expect(f.protocol.report().learned).toBe(1);
+    f.os.scanRoutes = whole;
+  });
+});
+
+describe("a table nothing is exported to", () => {
+  it("is never written to, whatever carries our number there", async () => {
+    f = await fixture({ export: "none" });
+    f.foreign({ op: "add", prefix: NET, metric: 32, protocol: OWN, type: 6 });
+    f.want("10.2.0.0/16", VIA);
+    await f.start();
+    await f.scan();
+    await f.protocol.stop({ keep: false });
+    expect(f.writes()).toEqual([]);
+    expect(f.shown()).toHaveLength(1);
+  });
+});
