@@ -35,16 +35,14 @@ const UNIVERSES: Readonly<Record<Family, Universe>> = {
   },
 };
 
-type Step =
+type Act =
   | {
       readonly do: "want";
       readonly prefix: number;
       readonly gateways: readonly number[];
       readonly metric: number;
     }
-  | { readonly do: "reject"; readonly prefix: number }
-  | { readonly do: "device"; readonly prefix: number }
-  | { readonly do: "unwant"; readonly prefix: number }
+  | { readonly do: "reject" | "device" | "unwant"; readonly prefix: number }
   | {
       readonly do: "foreign";
       readonly op: "add" | "append" | "prepend" | "replace" | "delete";
@@ -54,40 +52,57 @@ type Step =
       readonly protocol: number;
     }
   | { readonly do: "link"; readonly up: boolean }
-  | { readonly do: "address"; readonly add: boolean }
+  | { readonly do: "address"; readonly add: boolean };
+
+type Step =
+  | Act
   | { readonly do: "scan"; readonly fault: "none" | "incomplete" | "lost-ack" | "busy" }
+  /** A scan, with something happening in the middle of its dump. */
+  | { readonly do: "during"; readonly after: number; readonly act: Act }
   | { readonly do: "pass" };
 
 const METRICS = [0, 20, 32];
 const prefix = fc.nat(2);
 const gateway = fc.nat(2);
 const metric = fc.constantFrom(...METRICS);
-const steps = fc.array(
-  fc.oneof<fc.Arbitrary<Step>[]>(
-    fc.record({
-      do: fc.constant("want" as const),
-      prefix,
-      gateways: fc.uniqueArray(gateway, { minLength: 1, maxLength: 2 }),
-      metric: fc.constantFrom(0, 20),
-    }),
-    fc.record({ do: fc.constant("reject" as const), prefix }),
-    fc.record({ do: fc.constant("device" as const), prefix }),
-    fc.record({ do: fc.constant("unwant" as const), prefix }),
-    fc.record({
-      do: fc.constant("foreign" as const),
-      op: fc.constantFrom("add", "append", "prepend", "replace", "delete"),
-      prefix,
-      gateway,
-      metric,
-      protocol: fc.constantFrom(4, OWN),
-    }),
-    fc.record({ do: fc.constant("link" as const), up: fc.boolean() }),
-    fc.record({ do: fc.constant("address" as const), add: fc.boolean() }),
-    fc.record({
-      do: fc.constant("scan" as const),
-      fault: fc.constantFrom("none", "none", "incomplete", "lost-ack", "busy"),
-    }),
-    fc.record({ do: fc.constant("pass" as const) }),
+const act = fc.oneof<fc.Arbitrary<Act>[]>(
+  fc.record({
+    do: fc.constant("want" as const),
+    prefix,
+    gateways: fc.uniqueArray(gateway, { minLength: 1, maxLength: 2 }),
+    metric: fc.constantFrom(0, 20),
+  }),
+  fc.record({ do: fc.constantFrom("reject" as const, "device" as const, "unwant" as const), prefix }),
+  fc.record({
+    do: fc.constant("foreign" as const),
+    op: fc.constantFrom("add", "append", "prepend", "replace", "delete"),
+    prefix,
+    gateway,
+    metric,
+    protocol: fc.constantFrom(4, OWN),
+  }),
+  fc.record({ do: fc.constant("link" as const), up: fc.boolean() }),
+  fc.record({ do: fc.constant("address" as const), add: fc.boolean() }),
+);
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    { arbitrary: act, weight: 6 },
+    {
+      arbitrary: fc.record({
+        do: fc.constant("scan" as const),
+        fault: fc.constantFrom("none", "none", "incomplete", "lost-ack", "busy"),
+      }),
+      weight: 2,
+    },
+    {
+      arbitrary: fc.record({
+        do: fc.constant("during" as const),
+        after: fc.integer({ min: 1, max: 4 }),
+        act,
+      }),
+      weight: 1,
+    },
+    { arbitrary: fc.record({ do: fc.constant("pass" as const) }), weight: 1 },
   ),
   { maxLength: 25 },
 );
@@ -132,6 +147,10 @@ async function take(f: Fixture, universe: Universe, step: Step): Promise<void> {
       if (step.fault === "incomplete") f.os.faults.injectIncompleteScan();
       if (step.fault === "lost-ack") f.os.faults.loseAcknowledgements(2);
       if (step.fault === "busy") f.os.faults.failNextWrite(105);
+      await f.scan();
+      return;
+    case "during":
+      f.os.faults.duringScan(step.after, () => void take(f, universe, step.act));
       await f.scan();
       return;
     case "pass":
