@@ -176,6 +176,8 @@ export class Daemon {
         protocols: this.manager.all().length,
         routes: sum((table) => table.routeCount),
         nets: sum((table) => table.netCount),
+        waiting: this.kernels.reduce((total, kernel) => total + kernel.report().waiting, 0),
+        failed: this.kernels.reduce((total, kernel) => total + kernel.report().failed, 0),
         interfaces: this.interfaces.size,
       },
       netlink: {

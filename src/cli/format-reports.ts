@@ -42,7 +42,7 @@ export function statusRows(status: StatusReport, { paint }: TextStyle): Row[] {
     ["config", `${escapeText(config.file)}, loaded ${timeText(config.loaded)}`],
     ["protocols", String(counts.protocols)],
     ["interfaces", String(counts.interfaces)],
-    ["routes", `${counts.routes} in ${counts.nets} nets`],
+    ["routes", `${counts.routes} in ${counts.nets} nets, ${counts.waiting} waiting, ${counts.failed} failed`],
     [
       "netlink",
       `${netlink.transport}, ${netlink.overruns} overruns, ${netlink.resyncs} resyncs, ${netlink.forged} forged, ${netlink.truncated} truncated`,

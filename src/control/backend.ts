@@ -32,6 +32,9 @@ export interface StatusReport {
     readonly protocols: number;
     readonly routes: number;
     readonly nets: number;
+    /** Routes that should be in a kernel table and are not: waiting for an event, or failed. */
+    readonly waiting: number;
+    readonly failed: number;
     readonly interfaces: number;
   };
   readonly netlink: {

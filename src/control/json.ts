@@ -124,6 +124,8 @@ export interface KernelProtocolJson {
     readonly errors: Readonly<Record<string, number>>;
   };
   readonly queued: number;
+  readonly waiting: number;
+  readonly failed: number;
   readonly learned: number;
   readonly drift: { readonly repaired: number };
 }

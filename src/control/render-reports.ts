@@ -66,6 +66,8 @@ function kernelProtocolJson(report: KernelReport): KernelProtocolJson {
     },
     writes: { add: writes.add, replace: writes.replace, delete: writes.delete, errors: writes.errors },
     queued: report.queued,
+    waiting: report.waiting,
+    failed: report.failed,
     learned: report.learned,
     drift: { repaired: report.repaired },
   };

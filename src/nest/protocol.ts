@@ -118,6 +118,9 @@ export interface KernelReport {
   readonly repaired: number;
   /** Changes that wait to be written. */
   readonly queued: number;
+  /** Routes of ours that wait for an event, and that have failed, now. */
+  readonly waiting: number;
+  readonly failed: number;
 }
 
 /** What a protocol that syncs a kernel table can be asked. */

@@ -91,6 +91,8 @@ describe("GET", () => {
           },
           writes: { add: 3, replace: 0, delete: 0, errors: { ENETUNREACH: 2 } },
           queued: 0,
+          waiting: 0,
+          failed: 0,
           learned: 0,
           drift: { repaired: 1 },
         },

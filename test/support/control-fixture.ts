@@ -98,6 +98,8 @@ export class FakeKernel implements KernelFacet {
       learned: 0,
       repaired: 1,
       queued: 0,
+      waiting: 0,
+      failed: 0,
     };
   }
 
@@ -163,7 +165,7 @@ export class Router implements ControlBackend {
         error: null,
         "undo-in-seconds": null,
       },
-      counts: { protocols: this.entries.length, routes: 10, nets: 10, interfaces: 2 },
+      counts: { protocols: this.entries.length, routes: 10, nets: 10, waiting: 1, failed: 0, interfaces: 2 },
       netlink: { transport: "socket", overruns: 0, resyncs: 0, forged: 0, truncated: 0 },
       "event-loop": { "lag-p99-ms": 1.2 },
     };

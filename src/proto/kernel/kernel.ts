@@ -26,7 +26,7 @@ import type { KernelConfig } from "./config.ts";
 import { ExportQueue } from "./export-queue.ts";
 import { flush } from "./flush.ts";
 import { AlienRoutes } from "./learn.ts";
-import type { Failure } from "./retry.ts";
+import { type Failure, failureState } from "./retry.ts";
 import { ScanCycle } from "./scan-cycle.ts";
 import { routeStatus, viewKernelRoute } from "./status.ts";
 import { SyncState } from "./sync-state.ts";
@@ -246,6 +246,8 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       learned: this.aliens?.size ?? 0,
       repaired: this.cycle.repaired,
       queued: this.queue.size,
+      waiting: this.state.failing.waiting,
+      failed: this.state.failing.failed,
     };
   }
 
@@ -280,7 +282,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       get prefix() {
         return fib.formatNode(node);
       },
-      state: failure.class === "wait" ? "waiting" : failure.class === "load" ? "pending" : "failed",
+      state: failureState(failure.class),
       errno: failure.errno,
       answer: failure.message,
     });

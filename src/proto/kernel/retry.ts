@@ -73,6 +73,12 @@ export function isProbed(retry: RetryClass | undefined): boolean {
   return retry === "wait" || retry === "refused";
 }
 
+/** How a route that fails so is shown: it waits for an event, for the kernel to have room, or for a person. */
+export function failureState(retry: RetryClass): "waiting" | "pending" | "failed" {
+  if (retry === "wait") return "waiting";
+  return retry === "load" ? "pending" : "failed";
+}
+
 /** One way in which writes fail here; many routes share it. */
 export interface Failure {
   readonly errno: number;

@@ -77,6 +77,7 @@ export class ScanCycle {
   private lastDurationMs: number | null = null;
   private lastProblem: string | null = null;
   private lastRoutes = 0;
+  private told = { waiting: 0, failed: 0 };
 
   constructor(options: ScanCycleOptions) {
     this.options = options;
@@ -153,6 +154,7 @@ export class ScanCycle {
       this.failed(error instanceof Error ? error.message : String(error));
       log.error("scan failed", { protocol: name, error });
     }
+    this.tellFailing();
     this.state = this.initialized ? "idle" : "first-scan";
     this.lastAt = clock.wall();
     if (!complete) this.within(Math.min(RETRY_MIN_MS * 2 ** Math.min(this.failedInRow, 10), RETRY_MAX_MS));
@@ -225,6 +227,15 @@ export class ScanCycle {
     if (scan.duplicates > 0) this.request("routes of ours stood twice at one key");
     if (absence !== "proven") this.request("IPv6 routes changed during the dump");
     return whole;
+  }
+
+  /** How many routes are not where they should be, when that has changed: a line at the trouble, one at its end. */
+  private tellFailing(): void {
+    const { state, log, name } = this.options;
+    const { waiting, failed } = state.failing;
+    if (waiting === this.told.waiting && failed === this.told.failed) return;
+    this.told = { waiting, failed };
+    log.info("routes not in the kernel", { protocol: name, waiting, failed });
   }
 
   private failed(problem: string): void {

@@ -6,7 +6,7 @@ import { NONE, type NodeId } from "../../nest/route.ts";
 import { INFLIGHT, INSTALLED, QUEUED, SYNCED } from "../../nest/sync-flags.ts";
 import type { KernelRoute } from "../../sysdep/os.ts";
 import type { ExportQueue } from "./export-queue.ts";
-import type { Failure } from "./retry.ts";
+import { type Failure, failureState } from "./retry.ts";
 import { describeRival } from "./rival.ts";
 import { judgeOwn } from "./scan.ts";
 import type { SyncState } from "./sync-state.ts";
@@ -56,10 +56,7 @@ function stateOf(
   if (best === NONE) return "none";
   const flags = table.fib.flags[node]!;
   if ((flags & INSTALLED) === 0) return table.sourceOf(best) === channel.source ? "learned" : "filtered";
-  if (failure !== null) {
-    if (failure.class === "load") return "pending";
-    return failure.class === "wait" ? "waiting" : "failed";
-  }
+  if (failure !== null) return failureState(failure.class);
   return options.initialized && (flags & SYNCED) !== 0 ? "synced" : "pending";
 }
 

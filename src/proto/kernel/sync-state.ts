@@ -17,7 +17,7 @@ import type { AttrsTable } from "../../nest/attrs.ts";
 import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
 import type { Rtable } from "../../nest/rtable.ts";
 import { INSTALLED, SENT, SYNC_ERROR, SYNCED } from "../../nest/sync-flags.ts";
-import { type Failure, Failures } from "./retry.ts";
+import { type Failure, Failures, failureState } from "./retry.ts";
 
 export class SyncState {
   readonly table: Rtable;
@@ -27,6 +27,8 @@ export class SyncState {
   sentAttrs: Int32Array;
   failure: Uint16Array;
   attempts: Uint8Array;
+  /** Routes that wait and that have failed, now. */
+  readonly failing: { waiting: number; failed: number } = { waiting: 0, failed: 0 };
   /** Foreign routes at a key we want, packed (rival.ts); from the last scan. */
   rivals: Map<NodeId, number> = new Map();
   private readonly defaultMetric: number;
@@ -101,7 +103,9 @@ export class SyncState {
 
   /** `quiet`: one of many that fail for a reason already told. */
   recordFailure(node: NodeId, failure: number, quiet = false): void {
+    this.tally(node, -1);
     this.failure[node] = failure;
+    this.tally(node, 1);
     this.table.fib.flags[node]! |= SYNC_ERROR;
     if (this.attempts[node]! < 255) this.attempts[node]!++;
     const known = this.failures.get(failure);
@@ -110,9 +114,17 @@ export class SyncState {
 
   clearFailure(node: NodeId): void {
     if (this.failure[node] === 0) return;
+    this.tally(node, -1);
     this.failure[node] = 0;
     this.attempts[node] = 0;
     this.table.fib.flags[node]! &= ~SYNC_ERROR;
+  }
+
+  private tally(node: NodeId, by: 1 | -1): void {
+    const failure = this.failures.get(this.failure[node]!);
+    if (failure === null) return;
+    const state = failureState(failure.class);
+    if (state !== "pending") this.failing[state] += by;
   }
 
   /** Forgets a node nobody wants and the kernel does not have; the FIB may then reuse its id. */

@@ -355,11 +355,13 @@ describe("KernelProtocol and refused writes", () => {
       message: "Nexthop has invalid gateway",
     });
     f.writes();
+    expect(f.protocol.report()).toMatchObject({ waiting: 200, failed: 0 });
     await f.scan();
     expect(f.writes()).toHaveLength(1);
     f.kernel.addAddress(f.kernel.links.byName("v0")!.ifindex, ip("10.99.0.2"), 24);
     await f.scan();
     expect(f.shown()).toHaveLength(200);
+    expect(f.protocol.report()).toMatchObject({ waiting: 0, failed: 0 });
     expect(f.status("10.1.7.0/24")).toMatchObject({
       state: "synced",
       errno: null,
