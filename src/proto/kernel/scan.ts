@@ -120,8 +120,8 @@ export class RouteScan implements RouteSink {
         if (this.isDrift(node, route)) this.changed++;
         this.forgetRival(node);
         if (route.family === 6 && this.judgeSiblings(node, route)) return;
-        if (this.isAsSent(node, route)) fib.flags[node]! |= SYNCED;
-        else this.recordShown(node, route);
+        // What we sent and nobody has touched keeps its SYNCED: the change of it can be a REPLACE.
+        if ((flags & SYNCED) === 0 || !this.isAsSent(node, route)) this.recordShown(node, route);
         fib.flags[node]! |= VERDICT_UPDATE;
         return;
       case "duplicate":

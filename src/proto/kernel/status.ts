@@ -57,7 +57,9 @@ function stateOf(
   const flags = table.fib.flags[node]!;
   if ((flags & INSTALLED) === 0) return table.sourceOf(best) === channel.source ? "learned" : "filtered";
   if (failure !== null) return failureState(failure.class);
-  return options.initialized && (flags & SYNCED) !== 0 ? "synced" : "pending";
+  const asWanted =
+    state.sentAttrs[node] === state.wantedAttrs(node) && state.sentMetric[node] === state.wantedMetric(node);
+  return options.initialized && (flags & SYNCED) !== 0 && asWanted ? "synced" : "pending";
 }
 
 /** A route of the kernel as it is, with what a scan would make of it at this moment. */

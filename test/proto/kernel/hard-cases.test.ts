@@ -218,6 +218,19 @@ describe("IPv6", () => {
     expect(f.status(NET6).state).toBe("waiting");
   });
 
+  it("spares a foreign nexthop in its route when it wants another gateway", async () => {
+    f = await fixture({ family: 6 });
+    f.want(NET6, { nexthops: [{ via: "2001:db8:0:1::2" }] });
+    await f.start();
+    f.foreign({ op: "append", prefix: NET6, metric: 32, protocol: 4, nexthops: via("2001:db8:0:1::9") });
+    for (let i = 0; i < 3; i++) await f.scan();
+    f.want(NET6, { nexthops: [{ via: "2001:db8:77::2" }] });
+    for (let i = 0; i < 3; i++) await f.scan();
+    f.want(NET6, { nexthops: [{ via: "2001:db8:0:1::3" }] });
+    for (let i = 0; i < 3; i++) await f.scan();
+    expect(f.kernel.entries(6, 254).filter(({ protocol }) => protocol === 4)).toHaveLength(1);
+  });
+
   it("withdraws no learned route without proof, however many dumps others disturb", async () => {
     f = await fixture({ family: 6, learn: true, export: "none" });
     f.foreign({ op: "add", prefix: NET6, metric: 32, protocol: 4, nexthops: via("2001:db8:0:1::2") });
@@ -236,6 +249,18 @@ describe("IPv6", () => {
     for (let i = 0; i < 6; i++) await f.scan();
     expect(f.protocol.report().learned).toBe(1);
     f.os.scanRoutes = whole;
+  });
+});
+
+describe("status()", () => {
+  it("calls a route synced only when what stands in the kernel is what is wanted", async () => {
+    f = await fixture();
+    f.want(NET, VIA);
+    await f.start();
+    f.want(NET, VIA3);
+    expect(f.status(NET).state).toBe("pending");
+    await settle();
+    expect(f.status(NET).state).toBe("synced");
   });
 });
 
