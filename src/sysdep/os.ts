@@ -80,11 +80,13 @@ export interface Monitor {
 export const ROUTE_ADD = 1;
 export const ROUTE_REPLACE = 2;
 export const ROUTE_DELETE = 3;
+/** Deletes only the route with just these attributes, where IPv4 has several of ours at one key. */
+export const ROUTE_DELETE_EXACT = 4;
 
 /**
  * Up to `capacity` route changes, applied in order. Index i of every column belongs to change i.
  *
- *   op[i]       ROUTE_ADD (CREATE|EXCL) | ROUTE_REPLACE (CREATE|REPLACE) | ROUTE_DELETE
+ *   op[i]       ROUTE_ADD (CREATE|EXCL) | ROUTE_REPLACE (CREATE|REPLACE) | ROUTE_DELETE…
  *   key[4i..]   prefix words        length[i]  prefix length
  *   metric[i]   exact metric        attrs[i]   AttrsId: what to install, or for a delete what stands there
  *   errno[i]    result: 0 = acknowledged, > 0 = errno, UNKNOWN_OUTCOME = no answer came

@@ -16,7 +16,14 @@ import type { Clock } from "../../lib/clock.ts";
 import { ENODEV, errnoName, errnoText } from "../../lib/errno.ts";
 import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
 import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED, RIVAL, SENT } from "../../nest/sync-flags.ts";
-import { type Os, ROUTE_ADD, ROUTE_DELETE, ROUTE_REPLACE, UNKNOWN_OUTCOME } from "../../sysdep/os.ts";
+import {
+  type Os,
+  ROUTE_ADD,
+  ROUTE_DELETE,
+  ROUTE_DELETE_EXACT,
+  ROUTE_REPLACE,
+  UNKNOWN_OUTCOME,
+} from "../../sysdep/os.ts";
 import { LoadRetry } from "./load-retry.ts";
 import { NodeRing } from "./node-ring.ts";
 import { isProbed, type RetryClass, retryClass, WaitingRoutes } from "./retry.ts";
@@ -49,7 +56,7 @@ export class ExportQueue {
   readonly counters: WriteCounters = { add: 0, replace: 0, delete: 0, errors: new Map() };
   /** Routes of ours without a node, to be deleted by their exact key after all that is in the ring. */
   readonly stale: StaleRoutes;
-  /** Nexthops to be taken out of IPv6 routes that are otherwise wanted. */
+  /** What is to go from keys that are otherwise wanted: nexthops of IPv6 routes, duplicates in IPv4. */
   readonly extra: StaleRoutes;
   readonly waiting: WaitingRoutes;
   /** Successful deletions so far: they can make an IPv6 dump that runs meanwhile omit other routes. */
@@ -264,7 +271,17 @@ export class ExportQueue {
       state.wantedMetric(node) === from.metric(i);
     if (!wanted) {
       state.attrs.retain(from.attrs(i));
-      batch.append(0, ROUTE_DELETE, w0, w1, w2, w3, length, from.metric(i), from.attrs(i));
+      batch.append(
+        0,
+        always ? ROUTE_DELETE_EXACT : ROUTE_DELETE,
+        w0,
+        w1,
+        w2,
+        w3,
+        length,
+        from.metric(i),
+        from.attrs(i),
+      );
     }
     from.drop();
   }
@@ -279,7 +296,8 @@ export class ExportQueue {
       const op = routes.op[i]!;
       this.count(op, errno);
       if (errno === UNKNOWN_OUTCOME) this.events.verify("acknowledgement lost");
-      if (op === ROUTE_DELETE) this.settleDelete(node, errno, routes.errorText.get(i));
+      if (op === ROUTE_DELETE || op === ROUTE_DELETE_EXACT)
+        this.settleDelete(node, errno, routes.errorText.get(i));
       else if (errno === 0) reachable = this.settleInstalled(node, op, batch, i) || reachable;
       else if (errno === UNKNOWN_OUTCOME) this.settleUnknown(node, routes.metric[i]!, routes.attrs[i]!);
       else this.settleRefused(node, routes.attrs[i]!, errno, routes.errorText.get(i));

@@ -198,7 +198,6 @@ export class ScanCycle {
     const first = !this.initialized;
     this.state = "pruning";
     this.initialized = true;
-    const extra = scan.extra.size;
     let missing = 0;
     const whole = await prune({
       scan,
@@ -223,8 +222,7 @@ export class ScanCycle {
       this.settled = true;
       onSettled();
     }
-    if (extra > 0) this.request("nexthops were added to routes of ours");
-    if (scan.duplicates > 0) this.request("routes of ours stood twice at one key");
+    if (scan.lookAgain) this.request("routes of ours stood twice at one key, or with nexthops added");
     if (absence !== "proven") this.request("IPv6 routes changed during the dump");
     return whole;
   }

@@ -50,8 +50,8 @@ export class RouteScan implements RouteSink {
   readonly extra: StaleRoutes;
   /** Routes of ours that were different from what we had sent: somebody changed them. */
   changed = 0;
-  /** Routes of ours beyond the first at one key. A prune removes one of each key. */
-  duplicates = 0;
+  /** One prune does not settle it all: of duplicates one of each key goes, and what else it may find is unknown. */
+  lookAgain = false;
   private readonly options: ScanOptions;
   private readonly rivals = new Map<number, number>();
   private readonly extraDraft = new AttrsDraft();
@@ -125,9 +125,11 @@ export class RouteScan implements RouteSink {
         fib.flags[node]! |= VERDICT_UPDATE;
         return;
       case "duplicate":
-        // Behind a foreign route it can only be reached by deleting our first one, which would put that in front.
-        if (this.rivals.has(node)) return;
-        this.duplicates++;
+        if (this.rivals.has(node)) {
+          this.judgeSecond(node, route);
+          return;
+        }
+        this.lookAgain = true;
         this.recordShown(node, route);
         fib.flags[node] = (fib.flags[node]! & ~VERDICT_MASK) | VERDICT_UPDATE | DUPLICATE;
         return;
@@ -163,6 +165,23 @@ export class RouteScan implements RouteSink {
   }
 
   /**
+   * A second route of ours at a key that a foreign one shares. Here our first cannot be deleted and replaced, as the
+   * foreign one may be in between; the wrong one of the two is deleted by its attributes.
+   */
+  private judgeSecond(node: NodeId, route: KernelRoute): void {
+    const { state } = this.options;
+    const { fib } = state.table;
+    const { w0, w1, w2, w3, length, metric } = route;
+    const firstIsRight = (fib.flags[node]! & VERDICT_MASK) === VERDICT_SEEN;
+    if (!firstIsRight && !state.attrs.matches(state.wantedAttrs(node), route.attrs)) return;
+    const wrong = firstIsRight ? state.attrs.intern(route.attrs) : state.retainedSentAttrs(node);
+    this.extra.push(w0, w1, w2, w3, length, metric, wrong);
+    if (firstIsRight) return;
+    fib.flags[node]! &= ~VERDICT_MASK;
+    this.adopt(node, route);
+  }
+
+  /**
    * Handles an IPv6 route that has all we want and more nexthops: the extra ones go if they are ours, and if they
    * are not, the route has failed and is left alone. Returns false for any other route.
    */
@@ -177,6 +196,7 @@ export class RouteScan implements RouteSink {
     // Asked once: what is still there in the next scan, unchanged, does not answer to our protocol number.
     if (state.failure[node] === failure && state.sentAttrs[node] === before) return true;
     state.recordFailure(node, failure);
+    this.lookAgain = true;
     const { w0, w1, w2, w3, length, metric } = route;
     this.extra.push(w0, w1, w2, w3, length, metric, state.attrs.intern(this.extraDraft));
     return true;

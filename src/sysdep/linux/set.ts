@@ -8,7 +8,7 @@
  */
 
 import { EMSGSIZE, ENOENT, ESRCH } from "../../lib/errno.ts";
-import { ROUTE_DELETE, type RouteBatch, UNKNOWN_OUTCOME } from "../os.ts";
+import { ROUTE_DELETE, ROUTE_DELETE_EXACT, type RouteBatch, UNKNOWN_OUTCOME } from "../os.ts";
 import { NLM_F_ACK } from "./netlink/constants.ts";
 import type { BatchReply, NetlinkTransport } from "./netlink/transport.ts";
 import { type EncoderAttrs, RouteEncoder } from "./rtnetlink/route.ts";
@@ -160,7 +160,8 @@ function settle(batch: RouteBatch, part: Encoded, reply: BatchReply): void {
   batch.errno.fill(UNKNOWN_OUTCOME, known, part.to);
   for (const [offset, { errno, message }] of reply.errors) {
     const index = part.from + offset;
-    const gone = batch.op[index] === ROUTE_DELETE && (errno === ESRCH || errno === ENOENT);
+    const op = batch.op[index];
+    const gone = (op === ROUTE_DELETE || op === ROUTE_DELETE_EXACT) && (errno === ESRCH || errno === ENOENT);
     batch.errno[index] = gone ? 0 : errno;
     if (!gone && message !== null) batch.errorText.set(index, message);
   }

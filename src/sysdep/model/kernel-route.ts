@@ -24,7 +24,7 @@ import {
 } from "../../nest/attrs-draft.ts";
 import { type AttrsId, NONE } from "../../nest/route.ts";
 import type { KernelRoute, RouteBatch } from "../os.ts";
-import { ROUTE_ADD, ROUTE_DELETE } from "../os.ts";
+import { ROUTE_ADD, ROUTE_DELETE, ROUTE_DELETE_EXACT } from "../os.ts";
 import { isReject, RTNH_F_DEAD, RTNH_F_LINKDOWN } from "./constants.ts";
 import type { NexthopView, RequestNexthop, RouteRequest, RouteView } from "./route.ts";
 
@@ -104,6 +104,18 @@ export function requestOf(batch: RouteBatch, i: number, attrs: AttrsWords): Rout
     protocol: batch.protocol,
   };
   const words = attrs.words;
+  if (op === ROUTE_DELETE_EXACT && batch.attrs[i] !== NONE) {
+    const at = attrs.offset(batch.attrs[i]!);
+    const scope = words[at + ATTRS_SCOPE]!;
+    return {
+      ...common,
+      op: "delete",
+      type: words[at + ATTRS_TYPE]!,
+      ...(scope < 0 ? {} : { scope }),
+      nexthops: nexthopsOf(words, at),
+      prefsrc: addressAt(words, at + ATTRS_PREFSRC, family),
+    };
+  }
   if (op === ROUTE_DELETE) {
     const known = family === 6 && batch.attrs[i] !== NONE;
     const nexthops = known ? nexthopsOf(words, attrs.offset(batch.attrs[i]!)) : [];

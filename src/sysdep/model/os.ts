@@ -14,7 +14,7 @@ import {
   type NetlinkCounters,
   type Os,
   ROUTE_ADD,
-  ROUTE_DELETE,
+  ROUTE_REPLACE,
   type RouteBatch,
   type RouteQuery,
   type RouteSink,
@@ -135,7 +135,7 @@ export class ModelOs implements Os {
       const answer = gone ? SUCCESS : said;
       const { family, w0, w1, w2, w3, length } = request.prefix;
       this.journal.push({
-        op: batch.op[i] === ROUTE_ADD ? "add" : batch.op[i] === ROUTE_DELETE ? "delete" : "replace",
+        op: batch.op[i] === ROUTE_ADD ? "add" : batch.op[i] === ROUTE_REPLACE ? "replace" : "delete",
         table: batch.table,
         prefix: formatPrefix(family, w0, w1, w2, w3, length),
         metric: batch.metric[i]!,

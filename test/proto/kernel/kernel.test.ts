@@ -140,18 +140,36 @@ describe("KernelProtocol scan and prune", () => {
     expect(f.status("10.1.0.0/16").state).toBe("synced");
   });
 
-  it("leaves a duplicate behind a foreign route where it is", async () => {
+  it("deletes just the wrong one of two of ours that share a key with a foreign route", async () => {
     f = await fixture();
     f.want("10.1.0.0/16", VIA);
     await f.start();
     f.foreign({ op: "append", prefix: "10.1.0.0/16", protocol: 4, metric: 32, nexthops: via("10.0.0.8") });
     f.foreign({ op: "append", prefix: "10.1.0.0/16", protocol: OWN, metric: 32, nexthops: via("10.0.0.9") });
     f.writes();
-    const before = f.shown();
     await f.scan();
+    expect(f.writes()).toEqual(["delete 10.1.0.0/16 metric 32"]);
+    expect(f.shown()).toHaveLength(2);
     await f.scan();
-    expect(f.shown()).toEqual(before);
+    expect(f.writes()).toEqual([]);
     expect(f.status("10.1.0.0/16").state).toBe("synced");
+    expect(f.shown()[0]).toContain("proto 120");
+  });
+
+  it("deletes a wrong one of ours in front, when the right one stands behind a foreign route", async () => {
+    f = await fixture();
+    f.want("10.1.0.0/16", VIA);
+    await f.start();
+    const right = f.shown();
+    f.foreign({ op: "prepend", prefix: "10.1.0.0/16", protocol: 4, metric: 32, nexthops: via("10.0.0.8") });
+    const foreign = f.shown().filter((line) => line.includes("proto 4"));
+    f.foreign({ op: "prepend", prefix: "10.1.0.0/16", protocol: OWN, metric: 32, nexthops: via("10.0.0.9") });
+    await f.scan();
+    await f.scan();
+    expect(f.shown()).toEqual([...foreign, ...right]);
+    f.writes();
+    await f.scan();
+    expect(f.writes()).toEqual([]);
   });
 
   it("deletes nothing after an incomplete dump", async () => {

@@ -25,7 +25,7 @@ import {
   RTAX_LIMIT,
 } from "../../../nest/attrs-draft.ts";
 import type { AttrsId } from "../../../nest/route.ts";
-import { ROUTE_ADD, ROUTE_DELETE } from "../../os.ts";
+import { ROUTE_ADD, ROUTE_DELETE, ROUTE_DELETE_EXACT } from "../../os.ts";
 import { beginNest, endNest, putIpv4, putIpv6, putU32 } from "../netlink/attribute.ts";
 import {
   AF_INET,
@@ -95,11 +95,12 @@ export class RouteEncoder {
     sequence: number,
     extraFlags: number,
   ): number {
-    const removes = op === ROUTE_DELETE;
+    const exact = op === ROUTE_DELETE_EXACT;
+    const removes = op === ROUTE_DELETE || exact;
     const words = this.attrs.words;
     const base = attrs === 0 ? -1 : this.attrs.offset(attrs);
     const type = base < 0 ? RTN_UNSPEC : words[base + ATTRS_TYPE]!;
-    const names = type === RTN_UNICAST && !(removes && family === 4);
+    const names = type === RTN_UNICAST && !(op === ROUTE_DELETE && family === 4);
     const count = names ? words[base + ATTRS_NEXTHOPS]! : 0;
     const first = base + ATTRS_HEADER_WORDS;
     const prefixSize = length === 0 ? 0 : family === 4 ? 8 : 20;
@@ -107,7 +108,7 @@ export class RouteEncoder {
       FIXED_SIZE +
       prefixSize +
       nexthopsSize(words, first, count, family) +
-      (removes ? 0 : detailsSize(words, base, family));
+      (removes && !exact ? 0 : detailsSize(words, base, family));
     if (at + size > bytes.length) return -1;
 
     view.setUint32(at, size, true);
@@ -122,8 +123,9 @@ export class RouteEncoder {
     bytes[rtmsg + 3] = 0;
     bytes[rtmsg + 4] = table > 255 ? RT_TABLE_COMPAT : table;
     bytes[rtmsg + 5] = protocol;
-    bytes[rtmsg + 6] = family === 6 ? RT_SCOPE_UNIVERSE : removes ? RT_SCOPE_NOWHERE : scopeOf(words, base);
-    bytes[rtmsg + 7] = removes ? RTN_UNSPEC : type;
+    const anyScope = op === ROUTE_DELETE;
+    bytes[rtmsg + 6] = family === 6 ? RT_SCOPE_UNIVERSE : anyScope ? RT_SCOPE_NOWHERE : scopeOf(words, base);
+    bytes[rtmsg + 7] = anyScope ? RTN_UNSPEC : type;
     view.setUint32(rtmsg + 8, nexthopsFlags(words, first, count), true);
 
     let next = putU32(view, rtmsg + RTMSG_LENGTH, RTA_TABLE, table);
@@ -132,12 +134,12 @@ export class RouteEncoder {
     }
     next = putU32(view, next, RTA_PRIORITY, metric);
     next = encodeNexthops(bytes, view, next, words, first, count, family);
-    return removes ? next : encodeDetails(view, next, words, base, family);
+    return removes && !exact ? next : encodeDetails(view, next, words, base, family);
   }
 }
 
 function requestFlags(op: number): number {
-  if (op === ROUTE_DELETE) return NLM_F_REQUEST;
+  if (op === ROUTE_DELETE || op === ROUTE_DELETE_EXACT) return NLM_F_REQUEST;
   return NLM_F_REQUEST | NLM_F_CREATE | (op === ROUTE_ADD ? NLM_F_EXCL : NLM_F_REPLACE);
 }
 
