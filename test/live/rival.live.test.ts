@@ -133,6 +133,29 @@ describe.each(FAMILIES)("IPv$family: a foreign route at krtd's key", (it6) => {
   });
 });
 
+describe("IPv4: two routes with krtd's number beside a foreign one", () => {
+  const it4 = FAMILIES[0]!;
+  const { gateway, otherGateway, net } = it4;
+  const prefix = net(1);
+
+  it.each(["prepend", "append"])("keep the right one when a wrong one was %sed", async (verb) => {
+    await using ns = await createTopology();
+    await using krtd = await startSynced(ns, configOf(it4, [{ prefix, via: gateway }]));
+    await ns.ip(`route ${verb} ${prefix} dev v1 metric 32 proto static`);
+    await ns.ip(`route ${verb} ${prefix} via ${otherGateway} metric 32 proto 120`);
+    const shown = async (): Promise<string[]> =>
+      lines(await ns.ip(`-o route show exact ${prefix} table main`));
+    for (let scans = 0; scans < 2; scans++) await krtd.scan();
+    const left = await shown();
+    expect(left).toHaveLength(2);
+    expect(left.join("\n")).toContain(`via ${gateway} `);
+    expect(left.join("\n")).toContain("proto static");
+    expect((await krtd.route(prefix)).kernel.state).toBe("synced");
+    await krtd.scan();
+    expect(await shown()).toEqual(left);
+  });
+});
+
 describe("IPv6: a foreign nexthop in the multipath route that the kernel makes of both", () => {
   const it6 = FAMILIES[1]!;
   const { flag, gateway, otherGateway, net } = it6;
