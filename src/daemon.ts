@@ -3,6 +3,7 @@
  * down again. main.ts makes one of it for a process, the tests one for a model kernel; nothing else imports it.
  */
 
+import { resolve } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { KrtConfig } from "./config/config.ts";
 import type { ControlBackend, DaemonState, StatusReport } from "./control/backend.ts";
@@ -171,7 +172,7 @@ export class Daemon {
       started,
       "uptime-seconds": Math.floor((clock.now() - this.startedMonotonic) / 1000),
       observe,
-      config: { file: config.file, loaded: started, ok: true, error: null, "undo-in-seconds": null },
+      config: { file: resolve(config.file), loaded: started, ok: true, error: null, "undo-in-seconds": null },
       counts: {
         protocols: this.manager.all().length,
         routes: sum((table) => table.routeCount),

@@ -32,6 +32,9 @@ export interface TextStyle {
   readonly now: () => number;
 }
 
+/** The daemon counts no further. */
+const MOST_ATTEMPTS = 255;
+
 export function routeRow(route: RouteJson, style: TextStyle): Row {
   const table = isMaster(route.table) ? "" : `table ${escapeText(route.table)}`;
   const state = route.best ? kernelCell(route.kernel, style) : notBest(route.kernel.state, style);
@@ -159,7 +162,7 @@ function kernelText(kernel: RouteKernelJson, style: TextStyle): string {
   if (kernel.rival !== undefined && message?.includes(kernel.rival) !== true) {
     details.push(`rival: ${escapeText(kernel.rival)}`);
   }
-  if (attempts > 1) details.push(`${attempts} attempts`);
+  if (attempts > 1) details.push(`${attempts}${attempts === MOST_ATTEMPTS ? " or more" : ""} attempts`);
   const retry = kernel["next-retry"];
   if (retry !== null) details.push(retryText(Date.parse(retry) - style.now()));
   return `${state}: ${details.join(", ")}`;

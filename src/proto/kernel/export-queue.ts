@@ -66,7 +66,8 @@ export class ExportQueue {
   private readonly os: Os;
   private readonly events: ExportEvents;
   private readonly deviceName: (device: number) => string;
-  private readonly writable: boolean;
+  /** False: nothing is ever sent. */
+  readonly writable: boolean;
   private readonly ring = new NodeRing();
   private readonly free: WriteBatch[];
   private readonly probes = new Set<NodeId>();
@@ -205,9 +206,9 @@ export class ExportQueue {
     while (batch.roomForNode && this.released.length > 0 && examined++ < EXAMINED_PER_TURN) {
       this.fillReleased(batch, this.released[0]!);
     }
-    while (batch.roomForNode && this.extra.size > 0) this.fillDelete(batch, this.extra, true);
+    while (batch.roomForNode && this.extra.size > 0) batch.takeStale(this.state, this.extra, true);
     while (batch.roomForNode && this.ring.size === 0 && this.stale.size > 0) {
-      this.fillDelete(batch, this.stale, false);
+      batch.takeStale(this.state, this.stale, false);
     }
   }
 
@@ -253,37 +254,6 @@ export class ExportQueue {
     } else {
       state.releaseIfIdle(node, QUEUED | INFLIGHT);
     }
-  }
-
-  /** Takes the oldest of `from`, a deletion by exact key. Unless `always`, not of a key that came to be wanted. */
-  private fillDelete(batch: WriteBatch, from: StaleRoutes, always: boolean): void {
-    const { state } = this;
-    const i = from.peek();
-    const w0 = from.word(i, 0);
-    const w1 = from.word(i, 1);
-    const w2 = from.word(i, 2);
-    const w3 = from.word(i, 3);
-    const length = from.length(i);
-    const node = always ? 0 : state.table.fib.find(w0, w1, w2, w3, length);
-    const wanted =
-      node !== 0 &&
-      (state.table.fib.flags[node]! & INSTALLED) !== 0 &&
-      state.wantedMetric(node) === from.metric(i);
-    if (!wanted) {
-      state.attrs.retain(from.attrs(i));
-      batch.append(
-        0,
-        always ? ROUTE_DELETE_EXACT : ROUTE_DELETE,
-        w0,
-        w1,
-        w2,
-        w3,
-        length,
-        from.metric(i),
-        from.attrs(i),
-      );
-    }
-    from.drop();
   }
 
   private settle(batch: WriteBatch): void {

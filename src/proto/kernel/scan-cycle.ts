@@ -198,6 +198,9 @@ export class ScanCycle {
     const first = !this.initialized;
     this.state = "pruning";
     this.initialized = true;
+    if (scan.stale.size > 0 && queue.writable) {
+      log.info("removing stale routes of ours", { protocol: name, routes: scan.stale.size });
+    }
     let missing = 0;
     const whole = await prune({
       scan,

@@ -24,7 +24,14 @@ import {
   VERDICT_MASK,
   VERDICT_UPDATE,
 } from "../../nest/sync-flags.ts";
-import { ROUTE_ADD, ROUTE_DELETE, ROUTE_REPLACE, type RouteBatch } from "../../sysdep/os.ts";
+import {
+  ROUTE_ADD,
+  ROUTE_DELETE,
+  ROUTE_DELETE_EXACT,
+  ROUTE_REPLACE,
+  type RouteBatch,
+} from "../../sysdep/os.ts";
+import type { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
 
 /** The most changes one node needs at once: DELETE both of ours, ADD. */
@@ -131,6 +138,36 @@ export class WriteBatch {
       this.appendNode(state, node, ROUTE_REPLACE, metric, attrs);
     }
     return this.routes.count - before;
+  }
+
+  /** Takes the oldest of `from`, a deletion by exact key. Unless `always`, not of a key that came to be wanted. */
+  takeStale(state: SyncState, from: StaleRoutes, always: boolean): void {
+    const i = from.peek();
+    const w0 = from.word(i, 0);
+    const w1 = from.word(i, 1);
+    const w2 = from.word(i, 2);
+    const w3 = from.word(i, 3);
+    const length = from.length(i);
+    const node = always ? 0 : state.table.fib.find(w0, w1, w2, w3, length);
+    const wanted =
+      node !== 0 &&
+      (state.table.fib.flags[node]! & INSTALLED) !== 0 &&
+      state.wantedMetric(node) === from.metric(i);
+    if (!wanted) {
+      state.attrs.retain(from.attrs(i));
+      this.append(
+        0,
+        always ? ROUTE_DELETE_EXACT : ROUTE_DELETE,
+        w0,
+        w1,
+        w2,
+        w3,
+        length,
+        from.metric(i),
+        from.attrs(i),
+      );
+    }
+    from.drop();
   }
 
   private deleteSent(state: SyncState, node: NodeId, flags: number): void {
