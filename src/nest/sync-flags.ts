@@ -32,3 +32,5 @@ export const RIVAL = 0x400;
 export const INFLIGHT = 0x800;
 /** The kernel shows a second route of ours for this net. */
 export const DUPLICATE = 0x1000;
+/** Was found missing or changed in the kernel, and not put right yet. */
+export const DRIFTED = 0x2000;

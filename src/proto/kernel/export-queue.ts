@@ -15,7 +15,16 @@
 import type { Clock } from "../../lib/clock.ts";
 import { ENODEV, errnoName, errnoText } from "../../lib/errno.ts";
 import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
-import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED, RIVAL, SENT } from "../../nest/sync-flags.ts";
+import {
+  DIRTY,
+  DRIFTED,
+  DUPLICATE,
+  INFLIGHT,
+  INSTALLED,
+  QUEUED,
+  RIVAL,
+  SENT,
+} from "../../nest/sync-flags.ts";
 import {
   type Os,
   ROUTE_ADD,
@@ -61,6 +70,8 @@ export class ExportQueue {
   readonly waiting: WaitingRoutes;
   /** Successful deletions so far: they can make an IPv6 dump that runs meanwhile omit other routes. */
   deletions = 0;
+  /** Own routes that were missing or changed in the kernel and put right. */
+  repaired = 0;
   readonly overload: LoadRetry;
   private readonly state: SyncState;
   private readonly os: Os;
@@ -305,6 +316,8 @@ export class ExportQueue {
         state.retainedSentAttrs(node),
       );
     }
+    if ((fib.flags[node]! & DRIFTED) !== 0) this.repaired++;
+    fib.flags[node]! &= ~DRIFTED;
     state.recordSent(node, metric, attrs, true);
     state.clearFailure(node);
     if (this.waiting.failureOf(attrs) !== 0) {

@@ -244,7 +244,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
         errors: Object.fromEntries(counters.errors),
       },
       learned: this.aliens?.size ?? 0,
-      repaired: this.cycle.repaired,
+      repaired: this.queue.repaired,
       queued: this.queue.size,
       waiting: this.state.failing.waiting,
       failed: this.state.failing.failed,

@@ -15,6 +15,7 @@ import { Alarm } from "../../lib/alarm.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { KernelReport, ScanState } from "../../nest/protocol.ts";
+import { DRIFTED } from "../../nest/sync-flags.ts";
 import type { Os } from "../../sysdep/os.ts";
 import type { KernelConfig } from "./config.ts";
 import type { ExportQueue } from "./export-queue.ts";
@@ -59,8 +60,6 @@ export class ScanCycle {
   initialized = false;
   /** True once a dump that proves absence was pruned: only then has all that is wanted been queued. */
   settled = false;
-  /** Own routes that were missing or changed in the kernel and put right. */
-  repaired = 0;
   private readonly options: ScanCycleOptions;
   private readonly alarm: Alarm;
   private state: ScanState = "init";
@@ -214,11 +213,11 @@ export class ScanCycle {
       stopped: () => this.stopping,
       missing: (node) => {
         missing++;
+        state.table.fib.flags[node]! |= DRIFTED;
         if (log.enabled("debug")) log.debug("reinstalling", { prefix: state.table.fib.formatNode(node) });
       },
     });
     if (missing + scan.changed > 0) {
-      this.repaired += missing + scan.changed;
       log.info("repairing drift", { protocol: name, missing, changed: scan.changed });
     }
     if (whole && provesAbsence && !this.settled) {

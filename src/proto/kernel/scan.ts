@@ -10,6 +10,7 @@ import { AttrsDraft } from "../../nest/attrs-draft.ts";
 import type { NodeId } from "../../nest/route.ts";
 import {
   DIRTY,
+  DRIFTED,
   DUPLICATE,
   INFLIGHT,
   INSTALLED,
@@ -117,7 +118,10 @@ export class RouteScan implements RouteSink {
         this.adopt(node, route);
         return;
       case "update":
-        if (this.isDrift(node, route)) this.changed++;
+        if (this.isDrift(node, route)) {
+          this.changed++;
+          fib.flags[node]! |= DRIFTED;
+        }
         this.forgetRival(node);
         if (route.family === 6 && this.judgeSiblings(node, route)) return;
         // What we sent and nobody has touched keeps its SYNCED: the change of it can be a REPLACE.
@@ -244,7 +248,7 @@ export class RouteScan implements RouteSink {
     this.forgetRival(node);
     const { flags } = state.table.fib;
     const before = flags[node]!;
-    flags[node] = before | VERDICT_SEEN;
+    flags[node] = (before & ~DRIFTED) | VERDICT_SEEN;
     const wanted = state.wantedAttrs(node);
     if ((before & (SENT | SYNCED)) !== (SENT | SYNCED) || state.sentAttrs[node] !== wanted) {
       state.recordSent(node, route.metric, wanted, true);

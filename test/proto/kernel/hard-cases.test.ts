@@ -252,6 +252,22 @@ describe("IPv6", () => {
   });
 });
 
+describe("the count of repaired routes", () => {
+  it("leaves out routes that went with their link and cannot come back", async () => {
+    f = await fixture();
+    for (let i = 1; i < 6; i++) f.want(`10.${i}.0.0/16`, VIA);
+    await f.start();
+    const v0 = f.kernel.links.byName("v0")!.ifindex;
+    f.kernel.setDown(v0);
+    await f.scan();
+    expect([f.shown().length, f.protocol.report().repaired]).toEqual([0, 0]);
+    f.kernel.setUp(v0);
+    await f.scan();
+    await f.scan();
+    expect([f.shown().length, f.protocol.report().repaired]).toEqual([5, 5]);
+  });
+});
+
 describe("status()", () => {
   it("calls a route synced only when what stands in the kernel is what is wanted", async () => {
     f = await fixture();
