@@ -13,7 +13,7 @@
  */
 
 import type { Clock } from "../../lib/clock.ts";
-import { ENODEV, errnoName, errnoText } from "../../lib/errno.ts";
+import { ENODEV, errnoText } from "../../lib/errno.ts";
 import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
 import {
   DIRTY,
@@ -25,20 +25,14 @@ import {
   RIVAL,
   SENT,
 } from "../../nest/sync-flags.ts";
-import {
-  type Os,
-  ROUTE_ADD,
-  ROUTE_DELETE,
-  ROUTE_DELETE_EXACT,
-  ROUTE_REPLACE,
-  UNKNOWN_OUTCOME,
-} from "../../sysdep/os.ts";
+import { type Os, ROUTE_ADD, ROUTE_DELETE, ROUTE_DELETE_EXACT, UNKNOWN_OUTCOME } from "../../sysdep/os.ts";
 import { LoadRetry } from "./load-retry.ts";
 import { NodeRing } from "./node-ring.ts";
 import { isProbed, type RetryClass, retryClass, WaitingRoutes } from "./retry.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
 import { hasGateway, hasOnlyGateways, hasPrefsrc, missingDevice, WriteBatch } from "./write-batch.ts";
+import { WriteCounters } from "./write-counters.ts";
 
 /** Changes per batch: the kernel is busy with them for some milliseconds. */
 const BATCH = 1024;
@@ -54,15 +48,8 @@ export interface ExportEvents {
   fatal(message: string): void;
 }
 
-export interface WriteCounters {
-  add: number;
-  replace: number;
-  delete: number;
-  readonly errors: Map<string, number>;
-}
-
 export class ExportQueue {
-  readonly counters: WriteCounters = { add: 0, replace: 0, delete: 0, errors: new Map() };
+  readonly counters: WriteCounters = new WriteCounters();
   /** Routes of ours without a node, to be deleted by their exact key after all that is in the ring. */
   readonly stale: StaleRoutes;
   /** What is to go from keys that are otherwise wanted: nexthops of IPv6 routes, duplicates in IPv4. */
@@ -275,7 +262,8 @@ export class ExportQueue {
       const node = batch.node[i]!;
       const errno = routes.errno[i]!;
       const op = routes.op[i]!;
-      this.count(op, errno);
+      this.counters.note(op, errno);
+      if (errno === 0) this.overload.succeeded();
       if (errno === UNKNOWN_OUTCOME) this.events.verify("acknowledgement lost");
       if (op === ROUTE_DELETE || op === ROUTE_DELETE_EXACT)
         this.settleDelete(node, errno, routes.errorText.get(i));
@@ -384,16 +372,5 @@ export class ExportQueue {
 
   private failureClass(node: NodeId): RetryClass | undefined {
     return this.state.failures.get(this.state.failure[node]!)?.class;
-  }
-
-  private count(op: number, errno: number): void {
-    const { counters } = this;
-    if (errno !== 0) {
-      const name = errno === UNKNOWN_OUTCOME ? "unknown" : errnoName(errno);
-      counters.errors.set(name, (counters.errors.get(name) ?? 0) + 1);
-    } else if (op === ROUTE_ADD) counters.add++;
-    else if (op === ROUTE_REPLACE) counters.replace++;
-    else counters.delete++;
-    if (errno === 0) this.overload.succeeded();
   }
 }
