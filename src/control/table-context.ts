@@ -126,7 +126,7 @@ export class TableContext {
     const { kernel } = this;
     const name = kernel === null ? "null" : jsonText(kernel.name);
     const table = kernel === null ? null : kernel.facet.kernelTable;
-    return `{"protocol":${name},"table":${table},"metric":${metric === 0 ? null : metric},"state":"${state}"`;
+    return `{"protocol":${name},"table":${table},"metric":${state === "none" ? null : metric},"state":"${state}"`;
   }
 
   private source(id: number): string {

@@ -140,6 +140,20 @@ describe("GET /v1/routes", () => {
     ]);
   });
 
+  it.each([
+    ["synced", 0, 0],
+    ["synced", 32, 32],
+    ["none", 0, null],
+  ] as const)("tells a kernel metric of 0 from none at all: %s, %i", async (state, metric, told) => {
+    const router = await makeRouter();
+    const node = router.route("uplinks", "10.0.0.0/8", { type: "blackhole" });
+    router.kernel4.statuses.set(node, { state, metric });
+    const running = await startRouter(router);
+    const [route] = JSON.parse((await ask(running.path, "/v1/routes?table=master4")).text) as RouteJson[];
+    await running.stop();
+    expect(route?.kernel.metric).toBe(told);
+  });
+
   it("shows nets that last exactly once while others come and go", async () => {
     const router = await makeRouter();
     const channel = router.channels.get("uplinks")!;

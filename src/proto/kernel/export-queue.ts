@@ -294,15 +294,7 @@ export class ExportQueue {
     const metric = routes.metric[i]!;
     const attrs = routes.attrs[i]!;
     if (op === ROUTE_ADD && (fib.flags[node]! & SENT) !== 0) {
-      this.stale.push(
-        fib.word(node, 0),
-        fib.word(node, 1),
-        fib.word(node, 2),
-        fib.word(node, 3),
-        fib.length(node),
-        state.sentMetric[node]!,
-        state.retainedSentAttrs(node),
-      );
+      this.stale.pushSent(state, node);
     }
     if ((fib.flags[node]! & DRIFTED) !== 0) this.repaired++;
     fib.flags[node]! &= ~DRIFTED;

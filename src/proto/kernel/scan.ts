@@ -230,15 +230,7 @@ export class RouteScan implements RouteSink {
     const flags = fib.flags[node]!;
     if ((flags & (INSTALLED | SENT | DIRTY)) !== (INSTALLED | SENT)) return;
     if (metric !== state.wantedMetric(node) || state.sentMetric[node] === metric) return;
-    this.stale.push(
-      fib.word(node, 0),
-      fib.word(node, 1),
-      fib.word(node, 2),
-      fib.word(node, 3),
-      fib.length(node),
-      state.sentMetric[node]!,
-      state.retainedSentAttrs(node),
-    );
+    this.stale.pushSent(state, node);
     state.clearSent(node);
     fib.flags[node]! &= ~VERDICT_MASK;
   }

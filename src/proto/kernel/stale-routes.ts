@@ -6,7 +6,8 @@
  */
 
 import type { AttrsTable } from "../../nest/attrs.ts";
-import type { AttrsId } from "../../nest/route.ts";
+import type { AttrsId, NodeId } from "../../nest/route.ts";
+import type { SyncState } from "./sync-state.ts";
 
 export class StaleRoutes {
   private readonly table: AttrsTable;
@@ -36,6 +37,20 @@ export class StaleRoutes {
     this.lengths[i] = length;
     this.metrics[i] = metric;
     this.attrsIds[i] = attrs;
+  }
+
+  /** Takes in what was sent for a node: its old key, once that is not wanted any more. */
+  pushSent(state: SyncState, node: NodeId): void {
+    const { fib } = state.table;
+    this.push(
+      fib.word(node, 0),
+      fib.word(node, 1),
+      fib.word(node, 2),
+      fib.word(node, 3),
+      fib.length(node),
+      state.sentMetric[node]!,
+      state.retainedSentAttrs(node),
+    );
   }
 
   /** Index of the oldest entry; read its fields with the methods below, then drop it. Only while size > 0. */
