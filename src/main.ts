@@ -14,7 +14,7 @@ import { renderProblems } from "./config/problems.ts";
 import { lockDirectory } from "./control/lock.ts";
 import { type ControlServer, startControl } from "./control/server.ts";
 import { defaultSocketPath } from "./control/socket-path.ts";
-import { Daemon } from "./daemon.ts";
+import { Daemon } from "./daemon/daemon.ts";
 import { systemClock } from "./lib/clock.ts";
 import { KrtdError } from "./lib/errors.ts";
 import type { Log, LogLevel } from "./lib/log.ts";

@@ -6,7 +6,9 @@
 import type { Family, IpAddress } from "../lib/ip.ts";
 import type { LogLevel } from "../lib/log.ts";
 import type { DeviceConfig } from "../proto/device/config.ts";
+import type { DirectConfig } from "../proto/direct/config.ts";
 import type { KernelConfig } from "../proto/kernel/config.ts";
+import type { PipeConfig } from "../proto/pipe/config.ts";
 import type { StaticConfig } from "../proto/static/config.ts";
 
 /** auto: journal prefixes under systemd, pretty on a terminal, JSON otherwise. */
@@ -15,6 +17,8 @@ export type LogFormat = "auto" | "json" | "pretty" | "journal";
 export interface TableConfig {
   readonly name: string;
   readonly family: Family;
+  /** Network namespace its routes' interfaces belong to: that of its kernel protocol; null: the daemon's own. */
+  readonly netns: string | null;
 }
 
 export interface KrtConfig {
@@ -24,7 +28,7 @@ export interface KrtConfig {
   readonly routerId: IpAddress | null;
   /** rtm_protocol of krtd's routes, 5–255. */
   readonly protocolId: number;
-  /** Always empty in this version. */
+  /** Numbers krtd's routes had before: such routes in the kernel are taken for ours, and never learned. */
   readonly formerProtocolIds: readonly number[];
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly control: {
@@ -41,4 +45,8 @@ export interface KrtConfig {
   readonly device: DeviceConfig;
   readonly kernels: readonly KernelConfig[];
   readonly statics: readonly StaticConfig[];
+  readonly directs: readonly DirectConfig[];
+  readonly pipes: readonly PipeConfig[];
+  /** After a start nothing is deleted before every source has fed, or the wait is over. */
+  readonly gracefulRestart: { readonly enabled: boolean; readonly waitMs: number };
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Family } from "../lib/ip.ts";
+import { ACCEPT_ALL, REJECT_ALL } from "../nest/filter.ts";
 import type { KernelConfig } from "../proto/kernel/config.ts";
 import type { TableConfig } from "./config.ts";
 import type { KernelInput, KrtInput } from "./input.ts";
@@ -23,8 +24,8 @@ const RESERVED = new Set(["all", "none", "device"]);
 /** master4 and master6, then those of the file. */
 export function readTables(input: KrtInput, tree: Tree, problems: Problem[]): TableConfig[] {
   const tables: TableConfig[] = [
-    { name: "master4", family: 4 },
-    { name: "master6", family: 6 },
+    { name: "master4", family: 4, netns: null },
+    { name: "master6", family: 6, netns: null },
   ];
   for (const [name, entry] of Object.entries(input.tables ?? {})) {
     const path = ["tables", name];
@@ -33,7 +34,7 @@ export function readTables(input: KrtInput, tree: Tree, problems: Problem[]): Ta
     if (RESERVED.has(name)) problems.push(tree.atKey(path, `"${name}" cannot be the name of a table`));
     if (master === undefined) {
       // Of unknown family when that is wrong: the name still counts, so that one mistake is one problem.
-      if (family !== null) tables.push({ name, family });
+      if (family !== null) tables.push({ name, family, netns: null });
     } else if (family !== null && family !== master.family) {
       problems.push(tree.atValue([...path, "family"], `Table ${name} is always IPv${master.family}`));
     }
@@ -126,8 +127,10 @@ export function readKernels(
       metric: given.metric ?? DEFAULT_KERNEL_METRIC,
       learn: given.learn ?? false,
       persist: given.persist ?? false,
-      import: given.import ?? "all",
-      export: given.export ?? "all",
+      import: given.import === "none" ? REJECT_ALL : ACCEPT_ALL,
+      export: given.export === "none" ? REJECT_ALL : ACCEPT_ALL,
+      mergePaths: 1,
+      netns: null,
     });
   }
   return kernels;

@@ -55,5 +55,18 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   if (problems.length > 0 || fileProblems.length > 0) {
     return { ok: false, problems: [...sortProblems(problems), ...fileProblems] };
   }
-  return { ok: true, config: { file, ...settings, formerProtocolIds: [], tables, kernels, statics } };
+  return {
+    ok: true,
+    config: {
+      file,
+      ...settings,
+      formerProtocolIds: [],
+      tables,
+      kernels,
+      statics,
+      directs: [],
+      pipes: [],
+      gracefulRestart: { enabled: false, waitMs: 240_000 },
+    },
+  };
 }

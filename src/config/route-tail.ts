@@ -92,7 +92,7 @@ class TailReader {
     // The kernel shows IPv6 routes that discard as routes on lo.
     if (this.type !== "unicast" && nexthops.every((n) => n.via === null && n.dev === "lo")) nexthops = [];
     const { type, prefsrc, mtu, metric } = this;
-    const spec: RouteSpec = { type, nexthops, prefsrc, mtu, metric };
+    const spec: RouteSpec = { type, nexthops, prefsrc, mtu, metric, recursive: null };
     const fault = specFaults(spec, this.family)[0];
     if (fault === undefined) return spec;
     const listedAt = this.listed.length > 0 ? fault.nexthop : null;

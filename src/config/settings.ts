@@ -124,5 +124,6 @@ function readDevice(input: KrtInput, tree: Tree, problems: Problem[]): DeviceCon
   return {
     scanTimeMs: readScanTime(scanTime, path, DEFAULT_DEVICE_SCAN_MS, tree, problems),
     requireAddress: input.device?.["require-address"] ?? false,
+    interfaces: [],
   };
 }

@@ -5,6 +5,7 @@
 
 import { dirname, isAbsolute, join } from "node:path";
 import type { Family } from "../lib/ip.ts";
+import { ACCEPT_ALL } from "../nest/filter.ts";
 import { RouteSet, type RouteSpec, type StaticConfig } from "../proto/static/config.ts";
 import type { TableConfig } from "./config.ts";
 import { readRouteFile } from "./files.ts";
@@ -49,7 +50,14 @@ export async function readStatics(
     const parser = new RouteFileParser(routes);
     await readFiles(given, path, parser, tree, problems, fileProblems);
     for (const problem of parser.problems) fileProblems.push(problem);
-    statics.push({ name, table: table.name, preference: given.preference ?? DEFAULT_PREFERENCE, routes });
+    statics.push({
+      name,
+      table: table.name,
+      preference: given.preference ?? DEFAULT_PREFERENCE,
+      checkLink: false,
+      import: ACCEPT_ALL,
+      routes,
+    });
   }
   return { statics, fileProblems };
 }
@@ -119,7 +127,7 @@ function readSpec(
     route.prefsrc === undefined ? null : address("prefsrc", route.prefsrc, path, tree, problems);
   if (!whole || problems.length > before || family === null) return null;
   const { mtu = null, metric = null, type = "unicast" } = route;
-  const spec: RouteSpec = { type, nexthops, prefsrc, mtu, metric };
+  const spec: RouteSpec = { type, nexthops, prefsrc, mtu, metric, recursive: null };
   // A misspelled or later key (recursive) may be what says where the route goes.
   const known = Object.keys(route).every(
     (key) => key === "prefix" || ROUTE_FIELDS.some((field) => field === key),

@@ -161,7 +161,8 @@ async function streamStatics(
   contexts: readonly TableContext[],
   stream: RecordStream,
 ): Promise<void> {
-  const { name, channel, static: facet } = protocol;
+  const { name, channels, static: facet } = protocol;
+  const channel = channels[0] ?? null;
   const table = contexts.find(({ rtable }) => rtable === channel?.table);
   if (facet === undefined || channel === null || table === undefined) return;
   const deviceName = (device: number): string => call.backend.interfaces.deviceName(device);

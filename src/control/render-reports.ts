@@ -20,7 +20,8 @@ import type { TableContext } from "./table-context.ts";
 
 export function protocolJson(entry: ProtocolEntry): ProtocolJson {
   const { protocol, state, since } = entry;
-  const { name, type, channel, kernel } = protocol;
+  const { name, type, channels, kernel } = protocol;
+  const channel = channels[0] ?? null;
   return {
     name,
     type,
@@ -157,7 +158,10 @@ export function staticRouteText(
 ): string {
   const { rtable } = table;
   const { family, w0, w1, w2, w3, length } = route.prefix;
-  const attrs = renderAttrs(family, route.attrs, deviceName);
+  const attrs =
+    route.attrs === null
+      ? { head: `"type":"unicast"`, tail: "" }
+      : renderAttrs(family, route.attrs, deviceName);
   const node = rtable.fib.find(w0, w1, w2, w3, length);
   const own = node === NONE ? NONE : rtable.routeOf(node, source);
   const best = own !== NONE && rtable.best(node) === own;

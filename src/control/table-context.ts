@@ -153,9 +153,9 @@ export class TableContext {
 export function tableContexts(backend: ControlBackend): TableContext[] {
   return backend.tables().map((rtable) => {
     for (const { protocol } of backend.protocols()) {
-      if (protocol.kernel === undefined || protocol.channel?.table !== rtable) continue;
-      const { name, kernel: facet, channel } = protocol;
-      return new TableContext(rtable, { name, facet, source: channel.source }, backend.interfaces);
+      if (protocol.kernel === undefined || protocol.channels[0]?.table !== rtable) continue;
+      const { name, kernel: facet, channels } = protocol;
+      return new TableContext(rtable, { name, facet, source: channels[0]?.source ?? 0 }, backend.interfaces);
     }
     return new TableContext(rtable, null, backend.interfaces);
   });

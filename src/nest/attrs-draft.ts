@@ -88,6 +88,27 @@ export class AttrsDraft {
     words[ATTRS_NEXTHOPS] = count + 1;
   }
 
+  /** Starts over with all that interned attributes at words[base…] have, except their nexthops. */
+  copyHeader(words: Int32Array, base: number): void {
+    this.words.set(words.subarray(base, base + ATTRS_HEADER_WORDS));
+    this.words[ATTRS_NEXTHOPS] = 0;
+    this.length = 0;
+    let at = base + ATTRS_HEADER_WORDS + words[base + ATTRS_NEXTHOPS]! * NEXTHOP_WORDS;
+    const mask = words[base + ATTRS_METRICS]!;
+    for (let rtax = 1; rtax < RTAX_LIMIT; rtax++) {
+      if ((mask & (1 << rtax)) !== 0) this.metrics[rtax] = words[at++]!;
+    }
+  }
+
+  /** Appends a nexthop as it stands in interned words at `at`. */
+  addNexthopWords(words: Int32Array, at: number): void {
+    const count = this.words[ATTRS_NEXTHOPS]!;
+    const to = ATTRS_HEADER_WORDS + count * NEXTHOP_WORDS;
+    this.reserve(to + NEXTHOP_WORDS + RTAX_LIMIT);
+    for (let k = 0; k < NEXTHOP_WORDS; k++) this.words[to + k] = words[at + k]!;
+    this.words[ATTRS_NEXTHOPS] = count + 1;
+  }
+
   /** Drops the nexthops added so far: those of a blackhole mean nothing, whatever device the kernel names. */
   clearNexthops(): void {
     this.words[ATTRS_NEXTHOPS] = 0;

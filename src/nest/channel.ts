@@ -4,30 +4,35 @@
  * byte per node tells what the sink holds now, so the feed skips what a change already brought, a withdrawal
  * of what was never exported stays silent, and the counters are exact.
  *
- *            importRoute ─► policy ─► table ─► bestChanged ─┐
- *                                       │                   ├─► exportable? ─► exportedNodes[node] ─► sink
+ *            importRoute ─► filter ─► table ─► bestChanged ─┐
+ *                                       │                   ├─► exported-route.ts ─► exportedNodes[node] ─► sink
  *                       up(): walk in slices of nodes ──────┘
+ *
+ * A route the import filter turns away takes with it what it let through for the same net before.
  */
 
 import type { Clock } from "../lib/clock.ts";
+import { ExportedRoutes } from "./exported-routes.ts";
+import type { Filter, FilterContext, FilteredRoute } from "./filter.ts";
+import { originOf, PLAIN_ORIGIN } from "./origin.ts";
 import type { AttrsId, NodeId, RouteId, RouteSourceType } from "./route.ts";
 import type { Rtable, RtableListener } from "./rtable.ts";
 import { walkNodes } from "./walk.ts";
 
-/** The filters built in. */
-export type Policy = "all" | "none";
-
 export interface ExportSink {
-  /** The net's exported route is now `best`, or there is none (0) where there was one. Not to throw. */
+  /**
+   * The net's exported route is now made of `best`, or there is none (0) where there was one. What it is made into
+   * say exportedAttrs() and exportedMetric() of the channel. Not to throw.
+   */
   exported(node: NodeId, best: RouteId): void;
 }
 
 /** Changes offered, and what became of them: received is the sum of the other four. */
 export interface ChangeCounters {
   readonly received: number;
-  /** Import: the channel was down. Export: the route came from this very channel. */
+  /** Import: the channel was down. Export: the protocol takes no such route (its own come back, or a veto). */
   readonly rejected: number;
-  /** The policy said no. */
+  /** The filter said no. */
   readonly filtered: number;
   /** It changed nothing. */
   readonly ignored: number;
@@ -54,10 +59,16 @@ export interface ChannelOptions {
   readonly sourceType: RouteSourceType;
   /** Preference of imported routes that bring none of their own. */
   readonly preference: number;
-  readonly import: Policy;
-  readonly export: Policy;
+  readonly import: Filter;
+  readonly export: Filter;
+  /** Most nexthops of a route made of all equally good ones of a net; 1 (default): only the best counts. */
+  readonly mergePaths?: number;
   /** Gets the exported routes; without it nothing is exported nor counted. */
   readonly sink?: ExportSink;
+  /** Says no to what the protocol never takes, before the filter is asked. */
+  readonly takes?: (route: RouteId) => boolean;
+  /** The name behind a nexthop's device number, for filters that ask. */
+  readonly deviceName: (device: number) => string;
   readonly clock: Clock;
 }
 
@@ -82,7 +93,16 @@ export class Channel {
       // An announcement that was under way when down() was called may still arrive.
       if (this.open) this.offer(node, best);
     },
+    othersChanged: (node, best) => {
+      if (this.open && this.made.mergePaths > 1) this.offer(node, best);
+    },
   };
+  private importFilter: Filter;
+  private preference: number;
+  /** What the export makes of the routes of each net. */
+  private readonly made: ExportedRoutes;
+  private readonly context: FilterContext;
+  private readonly incoming: FilteredRoute;
   /** 1 for every node whose route the sink holds; grown when a node beyond its end is met. */
   private exportedNodes = new Uint8Array(0);
   private exportedCount = 0;
@@ -97,6 +117,25 @@ export class Channel {
     this.options = options;
     this.table = options.table;
     this.sink = options.sink ?? null;
+    this.importFilter = options.import;
+    this.preference = options.preference;
+    const { table, name, sourceType, deviceName } = options;
+    this.context = { attrs: table.attrs, deviceName };
+    this.made = new ExportedRoutes(table, this.context, options.export, options.mergePaths ?? 1);
+    this.incoming = {
+      family: table.family,
+      w0: 0,
+      w1: 0,
+      w2: 0,
+      w3: 0,
+      length: 0,
+      attrs: 0,
+      metric: 0,
+      preference: 0,
+      source: name,
+      sourceType,
+      protocol: 0,
+    };
   }
 
   /** Source id in the table while up, 0 while down. */
@@ -148,7 +187,10 @@ export class Channel {
     await this.closing;
   }
 
-  /** Offers a route to the table. Takes over the caller's reference to `attrs`, whatever becomes of it. */
+  /**
+   * Offers a route to the table. Takes over the caller's reference to `attrs`, whatever becomes of it. `preference` is
+   * that of routes that bring their own (0: the channel's); `origin` is an id of origin.ts.
+   */
   importRoute(
     w0: number,
     w1: number,
@@ -157,17 +199,41 @@ export class Channel {
     length: number,
     attrs: AttrsId,
     metric: number,
-    preference: number = this.options.preference,
+    origin: number = PLAIN_ORIGIN,
+    preference: number = this.preference,
   ): void {
     const counters = this.importUpdates;
     counters.received++;
-    if (!this.open || this.options.import === "none") {
-      if (this.open) counters.filtered++;
-      else counters.rejected++;
-      this.table.attrs.release(attrs);
+    const { table, importFilter } = this;
+    if (!this.open) {
+      counters.rejected++;
+      table.attrs.release(attrs);
       return;
     }
-    const result = this.table.update(this.sourceId, w0, w1, w2, w3, length, attrs, preference, metric);
+    let result: "created" | "updated" | "unchanged";
+    if (importFilter.name === "all") {
+      result = table.update(this.sourceId, w0, w1, w2, w3, length, attrs, preference, metric, origin);
+    } else {
+      const route = this.incoming;
+      route.w0 = w0;
+      route.w1 = w1;
+      route.w2 = w2;
+      route.w3 = w3;
+      route.length = length;
+      route.attrs = attrs;
+      route.metric = metric;
+      route.preference = preference;
+      route.protocol = origin === PLAIN_ORIGIN ? 0 : originOf(origin).protocol;
+      if (!importFilter.apply(route, this.context)) {
+        counters.filtered++;
+        table.attrs.release(attrs);
+        table.withdraw(this.sourceId, w0, w1, w2, w3, length);
+        return;
+      }
+      if (route.attrs !== attrs) table.attrs.release(attrs);
+      const { attrs: made, preference: rank } = route;
+      result = table.update(this.sourceId, w0, w1, w2, w3, length, made, rank, route.metric, origin);
+    }
     if (result === "unchanged") counters.ignored++;
     else counters.accepted++;
   }
@@ -181,9 +247,48 @@ export class Channel {
     else counters.ignored++;
   }
 
-  /** Whether the export policy lets the route through; never one that this channel imported. */
-  exportable(route: RouteId): boolean {
-    return route !== 0 && this.options.export === "all" && this.table.sourceOf(route) !== this.sourceId;
+  get importing(): Filter {
+    return this.importFilter;
+  }
+
+  get exporting(): Filter {
+    return this.made.filter;
+  }
+
+  /** For routes that come from now on; those in the table change when their protocol announces them again. */
+  setImport(filter: Filter, preference: number = this.preference): void {
+    this.importFilter = filter;
+    this.preference = preference;
+  }
+
+  /** For nets that change from now on; reexport() brings the others in line. */
+  setExport(filter: Filter, mergePaths: number = this.made.mergePaths): void {
+    this.made.configure(filter, mergePaths);
+  }
+
+  /**
+   * Offers every net to the export again, in slices; the sink hears of those whose exported route differs from what it
+   * holds. Resolves with false when the channel went down meanwhile.
+   */
+  async reexport(): Promise<boolean> {
+    if (this.sink === null) return true;
+    const visit = (node: NodeId): void => this.offerAgain(node);
+    return await walkNodes(this.table.fib, visit, this.options.clock, { stopped: () => !this.open });
+  }
+
+  /** Whether the sink holds a route of this net. */
+  isExported(node: NodeId): boolean {
+    return this.exportedNodes[node] === 1;
+  }
+
+  /** Attributes of what is exported for the net: those of its best route, or what filter and merging made of it. */
+  exportedAttrs(node: NodeId): AttrsId {
+    return this.made.attrs(node);
+  }
+
+  /** Kernel metric of what is exported for the net, 0 = not set. */
+  exportedMetric(node: NodeId): number {
+    return this.made.metric(node);
   }
 
   private feed(): Promise<boolean> {
@@ -200,6 +305,7 @@ export class Channel {
     // A feed that failed has told up() already; here it only matters that it no longer runs.
     await this.feeding?.catch(() => false);
     this.feeding = null;
+    this.made.clear();
     this.exportedNodes = new Uint8Array(0);
     this.exportedCount = 0;
     await this.table.withdrawAll(this.sourceId);
@@ -215,15 +321,37 @@ export class Channel {
     }
     const counters = this.exportUpdates;
     counters.received++;
-    if (this.exportable(best)) {
+    const { takes } = this.options;
+    if (this.table.sourceOf(best) === this.sourceId || takes?.(best) === false) {
+      counters.rejected++;
+    } else if (this.made.make(node, best, this.sourceId)) {
       counters.accepted++;
       this.markExported(node);
       this.sink?.exported(node, best);
       return;
+    } else {
+      counters.filtered++;
     }
-    if (this.table.sourceOf(best) === this.sourceId) counters.rejected++;
-    else counters.filtered++;
     if (this.exportedNodes[node] === 1) this.retract(node);
+  }
+
+  /** Like offer(), but silent when the sink holds just this already. */
+  private offerAgain(node: NodeId): void {
+    const best = this.table.best(node);
+    if (best === 0) return;
+    const had = this.exportedNodes[node] === 1;
+    const before = had ? this.made.attrs(node) : 0;
+    const metric = had ? this.made.metric(node) : 0;
+    if (before !== 0) this.table.attrs.retain(before);
+    const sent = this.sink;
+    const may = this.table.sourceOf(best) !== this.sourceId && this.options.takes?.(best) !== false;
+    const passes = may && this.made.make(node, best, this.sourceId);
+    if (!passes && had) this.retract(node);
+    if (passes && (this.made.attrs(node) !== before || this.made.metric(node) !== metric || !had)) {
+      this.markExported(node);
+      sent?.exported(node, best);
+    }
+    if (before !== 0) this.table.attrs.release(before);
   }
 
   private retract(node: NodeId): void {
@@ -237,6 +365,7 @@ export class Channel {
     this.exportedNodes[node] = 0;
     this.exportedCount--;
     this.sink?.exported(node, 0);
+    this.made.forget(node);
   }
 
   private markExported(node: NodeId): void {

@@ -10,10 +10,17 @@ import { nextProtocolState, type ProtocolInput, type ProtocolState } from "./pro
 import type { Protocol, ProtocolEntry, ProtocolType, StopOptions } from "./protocol.ts";
 
 /** Start order; stop goes the other way. */
-const RANK: Readonly<Record<ProtocolType, number>> = { device: 0, kernel: 1, static: 2 };
+const RANK: Readonly<Record<ProtocolType, number>> = {
+  device: 0,
+  kernel: 1,
+  static: 2,
+  direct: 2,
+  pipe: 3,
+};
 
 class Entry implements ProtocolEntry {
   readonly protocol: Protocol;
+  disabled = false;
   state: ProtocolState = "down";
   since: number;
 

@@ -8,24 +8,26 @@
  * reverse order.
  */
 
-import type { Family } from "../lib/ip.ts";
+import type { Family, IpAddress } from "../lib/ip.ts";
 import type { Prefix } from "../lib/prefix.ts";
 import type { Channel } from "./channel.ts";
 import type { ProtocolState } from "./proto-state.ts";
 import type { NodeId, RouteAttrs } from "./route.ts";
 
-export type ProtocolType = "device" | "kernel" | "static";
+export type ProtocolType = "device" | "kernel" | "static" | "direct" | "pipe";
 
 export interface StopOptions {
-  /** Leave what this protocol put into the kernel (planned restart). */
+  /** Leave what this protocol put into the kernel (planned restart, or another instance takes over). */
   readonly keep: boolean;
 }
 
 export interface Protocol {
   readonly name: string;
   readonly type: ProtocolType;
-  /** The channel to its table, or null for protocols without routes. */
-  readonly channel: Channel | null;
+  /** The channels to its tables: none for a device protocol, two for a pipe (its own table first). */
+  readonly channels: readonly Channel[];
+  /** Network namespace whose kernel it deals with; null: the daemon's own. */
+  readonly netns: string | null;
   /** Present on protocols that keep a kernel table in sync. */
   readonly kernel?: KernelFacet;
   /** Present on protocols with configured routes. */
@@ -36,7 +38,16 @@ export interface Protocol {
   sourcesFed?(): void;
   /** The daemon is about to stop: changes of the table are no longer to be followed. */
   freeze?(): void;
-  /** Ends work and undoes it as far as `options` ask. Idempotent. */
+  /**
+   * Resolves when it has announced all it has for the time being: a kernel protocol that learns, after its first
+   * complete scan. Absent: that is so when start() resolves.
+   */
+  readonly fed?: Promise<void>;
+  /** Every source of routes has fed, those that need a scan too: what the kernel has beyond may be deleted. */
+  allFed?(): void;
+  /** Announces its routes again and has its exports judged again, as after a change of a filter. */
+  reload?(): Promise<void>;
+  /** Ends work and undoes it as far as `options` ask. Idempotent. A stopped protocol is not started again. */
   stop(options: StopOptions): Promise<void>;
   /** Scans now; resolves with whether the scan was complete. One more scan runs if one is under way. */
   scan?(): Promise<boolean>;
@@ -114,6 +125,8 @@ export interface KernelReport {
     readonly errors: Readonly<Record<string, number>>;
   };
   readonly learned: number;
+  /** Prefixes that somebody keeps changing, and krtd has stopped repairing for a while. */
+  readonly contested: number;
   /** Own routes that were missing or changed in the kernel and put right. */
   readonly repaired: number;
   /** Changes that wait to be written. */
@@ -121,6 +134,27 @@ export interface KernelReport {
   /** Routes of ours that wait for an event, and that have failed, now. */
   readonly waiting: number;
   readonly failed: number;
+}
+
+/** A change of our routes by somebody else, as krtd met it. */
+export interface DriftRecord {
+  /** Wall clock, ms. */
+  readonly at: number;
+  /** Name of the kernel protocol. */
+  readonly protocol: string;
+  readonly prefix: Prefix;
+  readonly metric: number;
+  /** deleted: it was gone. changed: it had other attributes. taken: a foreign route replaced it. */
+  readonly kind: "deleted" | "changed" | "taken";
+  /** An event told of it, or a scan found it. */
+  readonly seenBy: "event" | "scan";
+  /** Netlink port of who did it (mostly a process id); null when not known. */
+  readonly port: number | null;
+  /** What stood there before and what stands there now; null: nothing, or not known. */
+  readonly before: RouteAttrs | null;
+  readonly after: RouteAttrs | null;
+  /** What krtd did: put right at once, left to the next scan, or left alone (contested, foreign route, observing). */
+  readonly reaction: "repaired" | "scan" | "left";
 }
 
 /** What a protocol that syncs a kernel table can be asked. */
@@ -133,6 +167,8 @@ export interface KernelFacet {
   /** Resolves when `inSync` was true for the first time. Pending for ever when that never happens. */
   readonly firstSync: Promise<void>;
   report(): KernelReport;
+  /** The last changes of our routes by others, oldest first; at most 1,024. */
+  readonly drift: readonly DriftRecord[];
   /** How the best route of the node stands with the kernel. */
   status(node: NodeId): KernelRouteStatus;
   /** Dumps the kernel table afresh. Resolves with null, or with why the dump was not complete. */
@@ -141,7 +177,10 @@ export interface KernelFacet {
 
 export interface StaticRouteView {
   readonly prefix: Prefix;
-  readonly attrs: RouteAttrs;
+  /** Null while a recursive route has no way, or the link of its only nexthops is down. */
+  readonly attrs: RouteAttrs | null;
+  /** The address a recursive route follows, or null. */
+  readonly recursive: IpAddress | null;
   /** Own metric, or null for the kernel protocol's default. */
   readonly metric: number | null;
   readonly preference: number;
@@ -153,9 +192,12 @@ export interface StaticFacet {
   route(i: number): StaticRouteView;
 }
 
-/** What is kept about a running protocol beside the protocol itself. */
+/** What is kept about a protocol beside the protocol itself. */
 export interface ProtocolEntry {
+  /** The instance that runs now; a restart makes another one. */
   readonly protocol: Protocol;
+  /** Switched off by hand. */
+  readonly disabled: boolean;
   readonly state: ProtocolState;
   /** Wall clock, ms, of the last change of state. */
   readonly since: number;

@@ -2,9 +2,9 @@
  * HOT PATH. The columns of a table's routes, indexed by route id, with a free list. Knows nothing of order
  * or meaning: Rtable links the routes of a net into a list through `next`, best first.
  *
- *   id   net    next    attrs   source  preference  metric  since
- *   1    →node  →route  →attrs  1       200         0       1.79e12    live
- *   2    0      (next free id)                                         free
+ *   id   net    next    attrs   source  preference  origin  metric  since
+ *   1    →node  →route  →attrs  1       200         0       0       1.79e12    live
+ *   2    0      (next free id)                                                 free
  */
 
 import type { RouteId } from "./route.ts";
@@ -17,6 +17,8 @@ export class RouteStore {
   attrs: Int32Array = new Int32Array(1024);
   source: Uint16Array = new Uint16Array(1024);
   preference: Uint16Array = new Uint16Array(1024);
+  /** Id of origin.ts. */
+  origin: Uint16Array = new Uint16Array(1024);
   metric: Uint32Array = new Uint32Array(1024);
   /** Wall-clock milliseconds of the last change; for display. */
   since: Float64Array = new Float64Array(1024);
@@ -29,6 +31,7 @@ export class RouteStore {
     attrs: number,
     source: number,
     preference: number,
+    origin: number,
     metric: number,
     since: number,
   ): RouteId {
@@ -43,6 +46,7 @@ export class RouteStore {
     this.attrs[route] = attrs;
     this.source[route] = source;
     this.preference[route] = preference;
+    this.origin[route] = origin;
     this.metric[route] = metric;
     this.since[route] = since;
     return route;
@@ -55,6 +59,7 @@ export class RouteStore {
       this.attrs[route]!,
       this.source[route]!,
       this.preference[route]!,
+      this.origin[route]!,
       this.metric[route]!,
       this.since[route]!,
     );
@@ -73,7 +78,7 @@ export class RouteStore {
 
   private grow(): void {
     const capacity = this.net.length + (this.net.length >> 1);
-    const { net, next, attrs, source, preference, metric, since } = this;
+    const { net, next, attrs, source, preference, origin, metric, since } = this;
     this.net = new Int32Array(capacity);
     this.net.set(net);
     this.next = new Int32Array(capacity);
@@ -84,6 +89,8 @@ export class RouteStore {
     this.source.set(source);
     this.preference = new Uint16Array(capacity);
     this.preference.set(preference);
+    this.origin = new Uint16Array(capacity);
+    this.origin.set(origin);
     this.metric = new Uint32Array(capacity);
     this.metric.set(metric);
     this.since = new Float64Array(capacity);

@@ -18,6 +18,7 @@ import type { Family } from "../lib/ip.ts";
 import type { AttrsTable } from "./attrs.ts";
 import { isBetter } from "./best-route.ts";
 import { Fib } from "./fib.ts";
+import { PLAIN_ORIGIN } from "./origin.ts";
 import type { AttrsId, NodeId, RouteId, RouteSourceType } from "./route.ts";
 import { RouteStore } from "./route-store.ts";
 import { walkNodes } from "./walk.ts";
@@ -28,6 +29,8 @@ export interface RtableListener {
    * the call only). Also called when the best route kept its id but changed its content.
    */
   bestChanged(node: NodeId, best: RouteId, previous: RouteId): void;
+  /** Another route of the net came, went or changed, and the best one is as it was. */
+  othersChanged?(node: NodeId, best: RouteId): void;
 }
 
 /** Who puts routes into a table: one per channel. */
@@ -131,6 +134,7 @@ export class Rtable {
     attrs: AttrsId,
     preference: number,
     metric: number,
+    origin: number = PLAIN_ORIGIN,
   ): "created" | "updated" | "unchanged" {
     if (preference !== (preference & 0xffff))
       throw new RangeError(`Preference ${preference} is out of range`);
@@ -146,11 +150,11 @@ export class Rtable {
       route = routes.next[route]!;
     }
     if (route === 0) {
-      this.create(node, routes.allocate(node, attrs, source, preference, wanted, this.clock.wall()));
+      this.create(node, routes.allocate(node, attrs, source, preference, origin, wanted, this.clock.wall()));
       return "created";
     }
     const sameRank = routes.preference[route] === preference && routes.metric[route] === wanted;
-    if (sameRank && routes.attrs[route] === attrs) {
+    if (sameRank && routes.attrs[route] === attrs && routes.origin[route] === origin) {
       this.attrs.release(attrs);
       return "unchanged";
     }
@@ -158,6 +162,7 @@ export class Rtable {
     const oldAttrs = routes.attrs[route]!;
     const previous = wasBest ? routes.copy(route) : fib.head[node]!;
     routes.attrs[route] = attrs;
+    routes.origin[route] = origin;
     routes.since[route] = this.clock.wall();
     if (!sameRank) {
       this.unlink(node, route, before);
@@ -167,6 +172,7 @@ export class Rtable {
     }
     try {
       if (wasBest || fib.head[node] === route) this.announce(node, previous);
+      else this.announceOthers(node);
     } finally {
       if (wasBest) routes.release(previous);
       this.attrs.release(oldAttrs);
@@ -235,6 +241,11 @@ export class Rtable {
     return this.routes.metric[route]!;
   }
 
+  /** Where the route comes from (origin.ts). */
+  origin(route: RouteId): number {
+    return this.routes.origin[route]!;
+  }
+
   /** Wall-clock milliseconds of the last change of the route; for display. */
   sinceOf(route: RouteId): number {
     return this.routes.since[route]!;
@@ -257,6 +268,7 @@ export class Rtable {
     if (previous === 0) this.nets++;
     this.link(node, route);
     if (this.fib.head[node] === route) this.announce(node, previous);
+    else this.announceOthers(node);
   }
 
   private withdrawFrom(node: NodeId, source: number): boolean {
@@ -275,6 +287,7 @@ export class Rtable {
     if (fib.head[node] === 0) this.nets--;
     try {
       if (before === 0) this.announce(node, route);
+      else this.announceOthers(node);
     } finally {
       this.attrs.release(routes.attrs[route]!);
       routes.release(route);
@@ -327,6 +340,26 @@ export class Rtable {
     } finally {
       this.announcing.pop();
     }
+  }
+
+  private announceOthers(node: NodeId): void {
+    const { listeners } = this;
+    const best = this.fib.head[node]!;
+    for (let i = 0; i < listeners.length; i++) {
+      const { othersChanged } = listeners[i]!;
+      if (othersChanged === undefined) continue;
+      this.announcing.push(node);
+      try {
+        listeners[i]!.othersChanged?.(node, best);
+      } finally {
+        this.announcing.pop();
+      }
+    }
+  }
+
+  /** Whether the net is being announced now: then it must not be changed. */
+  isAnnouncing(node: NodeId): boolean {
+    return this.announcing.length !== 0 && this.announcing.includes(node);
   }
 
   private mustNotAnnounce(node: NodeId): void {

@@ -63,12 +63,22 @@ export interface InterfaceSink {
   address(address: AddressInfo): void;
 }
 
+/**
+ * new: RTM_NEWROUTE. replaced: RTM_NEWROUTE with NLM_F_REPLACE, the first route of the key (IPv4), whoever owned it, or
+ * of its class (IPv6) is gone in favour of this one. gone: RTM_DELROUTE; of an IPv6 multipath route perhaps only the
+ * nexthop shown.
+ */
+export type RouteChange = "new" | "replaced" | "gone";
+
 /** What a monitor reports. Every event is a hint that something changed; a scan tells the truth. */
 export interface MonitorSink extends InterfaceSink {
   linkGone(ifindex: number): void;
   addressGone(address: AddressInfo): void;
-  /** A route changed: own echoes (by port id) are already left out. `gone`: RTM_DELROUTE. */
-  route(route: KernelRoute, gone: boolean): void;
+  /**
+   * A route changed: own echoes (by port id) are already left out. `port` is the netlink port of whoever did it
+   * (mostly its process id), 0 when the kernel acted by itself.
+   */
+  route(route: KernelRoute, change: RouteChange, port: number): void;
   /** Notifications were lost (ENOBUFS, truncation, bad frame): anything may have changed. */
   lost(reason: string): void;
 }
@@ -89,19 +99,20 @@ export const ROUTE_DELETE_EXACT = 4;
  *   op[i]       ROUTE_ADD (CREATE|EXCL) | ROUTE_REPLACE (CREATE|REPLACE) | ROUTE_DELETE…
  *   key[4i..]   prefix words        length[i]  prefix length
  *   metric[i]   exact metric        attrs[i]   AttrsId: what to install, or for a delete what stands there
+ *   protocol[i] rtm_protocol: ours, or for a deletion that of the route that is to go
  *   errno[i]    result: 0 = acknowledged, > 0 = errno, UNKNOWN_OUTCOME = no answer came
  */
 export interface RouteBatch {
   readonly capacity: number;
   readonly family: Family;
   readonly table: number;
-  readonly protocol: number;
   count: number;
   readonly op: Uint8Array;
   readonly key: Int32Array;
   readonly length: Uint8Array;
   readonly metric: Uint32Array;
   readonly attrs: Int32Array;
+  readonly protocol: Uint8Array;
   readonly errno: Int32Array;
   /** Extended-ACK text of failed changes, by index; absent when the kernel gave none. */
   readonly errorText: Map<number, string>;

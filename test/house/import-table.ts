@@ -44,23 +44,28 @@ export const IMPORT_TABLE: readonly Rule[] = [
   { zone: "proto/device/", values: ["nest/", "lib/", "sysdep/os.ts"], types: [] },
   { zone: "proto/kernel/", values: ["nest/", "lib/", "sysdep/os.ts"], types: [] },
   { zone: "proto/static/", values: ["nest/", "lib/", "sysdep/os.ts"], types: [] },
+  { zone: "proto/direct/", values: ["nest/", "lib/", "sysdep/os.ts"], types: [] },
+  { zone: "proto/pipe/", values: ["nest/", "lib/", "sysdep/os.ts"], types: [] },
   {
     zone: "config/",
     values: [
       "proto/device/config.ts",
+      "proto/direct/config.ts",
       "proto/kernel/config.ts",
+      "proto/pipe/config.ts",
       "proto/static/config.ts",
       "lib/",
       "nest/route.ts",
+      "nest/filter.ts",
     ],
     types: ["nest/"],
   },
   { zone: "control/", values: ["nest/", "config/", "lib/"], types: [] },
   { zone: "cli/", values: [...BOTH_ENDS, "lib/"], types: ["control/"] },
   {
-    zone: "daemon.ts",
-    values: ["nest/", "proto/", "lib/"],
-    types: ["config/", "control/", "sysdep/os.ts"],
+    zone: "daemon/",
+    values: ["nest/", "proto/", "lib/", "config/"],
+    types: ["control/", "sysdep/os.ts"],
   },
   { zone: "main.ts", values: [""], types: [] },
 ];
@@ -106,7 +111,8 @@ export function checkImports(file: string, source: string): string[] {
   const offences: string[] = [];
   for (const { specifier, target, typeOnly } of readImports(file, source)) {
     if (target === null) continue;
-    const composes = target === "main.ts" || (target === "daemon.ts" && file !== "main.ts");
+    const composes =
+      target === "main.ts" || (fits(target, "daemon/") && file !== "main.ts" && !fits(file, "daemon/"));
     if (composes || target.startsWith("..")) {
       offences.push(`${file} imports ${specifier}: nothing may import that`);
     } else if (!mayImport(rule, target, typeOnly)) {

@@ -90,10 +90,10 @@ describe("checkImports() reports", () => {
     ["cli/krtctl.ts", 'import { Rtable } from "../nest/rtable.ts";', "the client holds no tables"],
     ["cli/krtctl.ts", 'import { serve } from "../control/server.ts";', "nor the server"],
     ["control/server.ts", 'import { run } from "../main.ts";', "nobody imports main"],
-    ["nest/fib.ts", 'import type { Daemon } from "../daemon.ts";', "nor the daemon, but main"],
+    ["nest/fib.ts", 'import type { Daemon } from "../daemon/daemon.ts";', "nor the daemon, but main"],
     [
-      "daemon.ts",
-      'import { openLinuxOs } from "./sysdep/linux/index.ts";',
+      "daemon/daemon.ts",
+      'import { openLinuxOs } from "../sysdep/linux/index.ts";',
       "the daemon gets its OS handed in",
     ],
     ["main.ts", 'import { x } from "../test/support/netns.ts";', "nothing outside src"],
@@ -125,7 +125,7 @@ describe("checkImports() lets through", () => {
     ["config/parse.ts", 'import { RouteSet } from "../proto/static/config.ts";'],
     [
       "main.ts",
-      'import { Daemon } from "./daemon.ts"; import { x } from "./proto/kernel/index.ts"; import { y } from "./cli/z.ts";',
+      'import { Daemon } from "./daemon/daemon.ts"; import { x } from "./proto/kernel/index.ts"; import { y } from "./cli/z.ts";',
     ],
   ];
   it.each(fine)("%s: %s", (file, source) => {

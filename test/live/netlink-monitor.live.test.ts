@@ -24,8 +24,8 @@ const sink: MonitorSink = {
   linkGone: () => seen.push("link gone"),
   address: ({ family, length }) => seen.push(`address ${family} /${length}`),
   addressGone: ({ family, length }) => seen.push(`address ${family} /${length} gone`),
-  route: (route, gone) =>
-    seen.push(`${gone ? "-" : "+"} ${routeText(route).split(" ")[0]} ${route.protocol}`),
+  route: (route, change) =>
+    seen.push(`${change === "gone" ? "-" : "+"} ${routeText(route).split(" ")[0]} ${route.protocol}`),
   lost: (reason) => seen.push(`lost: ${reason}`),
 };
 

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { AttrsTable } from "../../src/nest/attrs.ts";
-import { type ChangeCounters, Channel, type ChannelStats, type Policy } from "../../src/nest/channel.ts";
+import { type ChangeCounters, Channel, type ChannelStats } from "../../src/nest/channel.ts";
+import { ACCEPT_ALL, type Filter, REJECT_ALL } from "../../src/nest/filter.ts";
 import { Rtable } from "../../src/nest/rtable.ts";
 import { draftOf } from "../support/draft.ts";
 
@@ -10,8 +11,8 @@ type Net = [number, number, number, number, number];
 const prefix = (net: number): Net => [net << 8, 0, 0, 0, 24];
 
 interface Setup {
-  readonly import?: Policy;
-  readonly export?: Policy;
+  readonly import?: Filter;
+  readonly export?: Filter;
   readonly clock?: Clock;
 }
 
@@ -28,8 +29,9 @@ function setUp(options: Setup = {}) {
     table,
     sourceType: "inherit",
     preference: 10,
-    import: options.import ?? "all",
-    export: options.export ?? "all",
+    import: options.import ?? ACCEPT_ALL,
+    export: options.export ?? ACCEPT_ALL,
+    deviceName: String,
     clock,
     sink: {
       exported(node, best) {
@@ -51,7 +53,7 @@ function setUp(options: Setup = {}) {
       table.update(feeder, ...prefix(net), attrs.intern(draftOf({ flow })), 200, 0),
     drop: (net: number) => table.withdraw(feeder, ...prefix(net)),
     offer: (net: number, flow: number, preference?: number) =>
-      channel.importRoute(...prefix(net), attrs.intern(draftOf({ flow })), 0, preference),
+      channel.importRoute(...prefix(net), attrs.intern(draftOf({ flow })), 0, 0, preference),
     retract: (net: number) => channel.withdrawRoute(...prefix(net)),
   };
 }
@@ -112,7 +114,7 @@ describe("Channel import", () => {
   });
 
   it("filters everything with policy none, and keeps no reference to attributes", async () => {
-    const { channel, table, attrs, offer } = setUp({ import: "none" });
+    const { channel, table, attrs, offer } = setUp({ import: REJECT_ALL });
     await channel.up();
     offer(1, 1);
     expect(channel.stats.importUpdates).toEqual(counts(1, { filtered: 1 }));
@@ -169,7 +171,7 @@ describe("Channel export", () => {
   });
 
   it("filters everything with policy none, silently", async () => {
-    const { channel, add, drop, calls } = setUp({ export: "none" });
+    const { channel, add, drop, calls } = setUp({ export: REJECT_ALL });
     add(1, 1);
     await channel.up();
     drop(1);
@@ -193,9 +195,8 @@ describe("Channel export", () => {
       [2, 0],
       [2, 2],
     ]);
-    expect(channel.exportable(table.best(table.fib.find(...prefix(1))))).toBe(false);
-    expect(channel.exportable(table.best(table.fib.find(...prefix(2))))).toBe(true);
-    expect(channel.exportable(0)).toBe(false);
+    expect(channel.isExported(table.fib.find(...prefix(1)))).toBe(false);
+    expect(channel.isExported(table.fib.find(...prefix(2)))).toBe(true);
     expect(channel.stats).toMatchObject({
       exportUpdates: counts(4, { accepted: 2, rejected: 2 }),
       exportWithdraws: counts(1, { accepted: 1 }),
@@ -273,7 +274,7 @@ describe("Channel export", () => {
       const expected = new Map<number, number>();
       for (let node = table.fib.next(0); node !== 0; node = table.fib.next(node)) {
         const best = table.best(node);
-        if (!channel.exportable(best)) continue;
+        if (best === 0 || table.sourceOf(best) === channel.source) continue;
         expected.set(table.fib.word(node, 0) >>> 8, setup.attrs.describe(table.attrsOf(best)).flow);
       }
       expect(held).toEqual(expected);

@@ -14,7 +14,8 @@ function fake(
   return {
     name,
     type,
-    channel: null,
+    channels: [],
+    netns: null,
     async start() {
       said.push(`start ${name}`);
       if (broken === "start") throw new Error(`${name} cannot start`);

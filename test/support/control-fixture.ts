@@ -15,8 +15,10 @@ import { isPrefix, type Prefix, parsePrefix } from "../../src/lib/prefix.ts";
 import { AttrsTable } from "../../src/nest/attrs.ts";
 import { AttrsDraft } from "../../src/nest/attrs-draft.ts";
 import { Channel } from "../../src/nest/channel.ts";
+import { ACCEPT_ALL } from "../../src/nest/filter.ts";
 import { Interfaces } from "../../src/nest/iface.ts";
 import type {
+  DriftRecord,
   KernelFacet,
   KernelReport,
   KernelRouteStatus,
@@ -76,6 +78,7 @@ export class FakeKernel implements KernelFacet {
   readonly statuses: Map<number, Partial<KernelRouteStatus>> = new Map();
   dumped: KernelRouteView[] = [];
   problem: string | null = null;
+  readonly drift: DriftRecord[] = [];
 
   constructor(family: Family, kernelTable: number) {
     this.family = family;
@@ -97,6 +100,7 @@ export class FakeKernel implements KernelFacet {
       writes: { add: 3, replace: 0, delete: 0, errors: { ENETUNREACH: 2 } },
       learned: 0,
       repaired: 1,
+      contested: 0,
       queued: 0,
       waiting: 0,
       failed: 0,
@@ -185,8 +189,9 @@ export class Router implements ControlBackend {
         table,
         sourceType: type === "kernel" ? "inherit" : "static",
         preference: type === "kernel" ? 10 : 200,
-        import: "all",
-        export: "all",
+        import: ACCEPT_ALL,
+        export: ACCEPT_ALL,
+        deviceName: String,
         clock: systemClock,
       });
       await channel.up();
@@ -199,14 +204,15 @@ export class Router implements ControlBackend {
     const protocol: Protocol = {
       name,
       type,
-      channel,
+      channels: channel === null ? [] : [channel],
+      netns: null,
       start: async () => {},
       stop: async () => {},
       info: () => "",
       ...(type === "static" ? {} : { scan }),
       ...more,
     };
-    this.entries.push({ protocol, state: "up", since: Date.UTC(2026, 10, 21, 2) });
+    this.entries.push({ protocol, disabled: false, state: "up", since: Date.UTC(2026, 10, 21, 2) });
   }
 
   intern(words: RouteWords): AttrsId {

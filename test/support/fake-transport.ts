@@ -119,7 +119,7 @@ export class FakeTransport implements NetlinkTransport {
   /** A notification arrives. */
   notify(type: number, payload: Uint8Array, ownEcho = false): void {
     const { bytes, view, start, end } = embedded(payload);
-    this.onMessage?.(bytes, view, start, end, type, 0, ownEcho);
+    this.onMessage?.(bytes, view, start, end, type, 0, 0, ownEcho);
   }
 
   lose(reason: string): void {

@@ -7,7 +7,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { loadConfig } from "../../src/config/load.ts";
 import { renderProblems } from "../../src/config/problems.ts";
-import { Daemon } from "../../src/daemon.ts";
+import { Daemon } from "../../src/daemon/daemon.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import type { Family } from "../../src/lib/ip.ts";
 import { silentLog } from "../../src/lib/log.ts";
@@ -116,9 +116,9 @@ export class SpoiltDumps implements Os {
       address: (address) => sink.address(address),
       addressGone: (address) => sink.addressGone(address),
       lost: (reason) => sink.lost(reason),
-      route: (route, gone) => {
+      route: (route, change, port) => {
         if (route.family === 6) this.events6++;
-        sink.route(route, gone);
+        sink.route(route, change, port);
       },
     });
   }

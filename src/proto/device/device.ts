@@ -30,7 +30,8 @@ export interface DeviceOptions {
 export class DeviceProtocol implements Protocol {
   readonly name = "device";
   readonly type = "device" as const;
-  readonly channel = null;
+  readonly channels: readonly [] = [];
+  readonly netns = null;
   private readonly options: DeviceOptions;
   private lastCompleteAt = Number.NEGATIVE_INFINITY;
   private problem: string | null = null;

@@ -3,6 +3,8 @@
  * The protocol's address family is that of its table.
  */
 
+import type { Filter } from "../../nest/filter.ts";
+
 /** false: leave others' routes alone; true: learn those of other daemons; "all": the kernel's own (connected) too. */
 export type Learn = false | true | "all";
 
@@ -21,6 +23,11 @@ export interface KernelConfig {
   readonly learn: Learn;
   /** Leave the routes in the kernel at an orderly stop. */
   readonly persist: boolean;
-  readonly import: "all" | "none";
-  readonly export: "all" | "none";
+  /** Applied to learned routes. */
+  readonly import: Filter;
+  readonly export: Filter;
+  /** Most nexthops of an ECMP route made of equally good routes, 2–128 (IPv6: 64); 1: only the best route counts. */
+  readonly mergePaths: number;
+  /** Network namespace of the kernel table: a name of `ip netns` or a path; null: the daemon's own. */
+  readonly netns: string | null;
 }

@@ -43,7 +43,7 @@ export async function flush(options: {
           const { protocol, type, tos, table, rtmFlags } = route;
           if (classify(protocol, type, tos, table, rtmFlags, protocolId) !== "ours") return;
           const attrs = state.attrs.intern(route.attrs);
-          stale.push(route.w0, route.w1, route.w2, route.w3, route.length, route.metric, attrs);
+          stale.push(route.w0, route.w1, route.w2, route.w3, route.length, route.metric, attrs, protocolId);
         },
       },
     );

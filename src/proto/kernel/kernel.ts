@@ -11,6 +11,7 @@ import type { Log } from "../../lib/log.ts";
 import { Channel, type ExportSink } from "../../nest/channel.ts";
 import type { InterfaceEvent, Interfaces } from "../../nest/iface.ts";
 import type {
+  DriftRecord,
   KernelFacet,
   KernelReport,
   KernelRouteStatus,
@@ -21,7 +22,7 @@ import type {
 import { NONE, type NodeId, type RouteId } from "../../nest/route.ts";
 import type { Rtable } from "../../nest/rtable.ts";
 import { DIRTY, INSTALLED, RIVAL, SENT, SYNCED } from "../../nest/sync-flags.ts";
-import type { KernelRoute, Os } from "../../sysdep/os.ts";
+import type { KernelRoute, Os, RouteChange } from "../../sysdep/os.ts";
 import type { KernelConfig } from "./config.ts";
 import { ExportQueue } from "./export-queue.ts";
 import { flush } from "./flush.ts";
@@ -55,11 +56,14 @@ export interface KernelOptions {
 export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   readonly name: string;
   readonly type = "kernel" as const;
-  readonly channel: Channel;
+  readonly channels: readonly Channel[];
+  readonly netns: string | null;
+  private readonly channel: Channel;
   readonly kernel: KernelFacet = this;
   readonly family: Family;
   readonly kernelTable: number;
   readonly firstSync: Promise<void>;
+  readonly drift: readonly DriftRecord[] = [];
   private readonly options: KernelOptions;
   private readonly state: SyncState;
   private readonly queue: ExportQueue;
@@ -67,7 +71,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   private readonly cycle: ScanCycle;
   private readonly writable: boolean;
   private readonly wakeAlarm: Alarm;
-  private readonly fed: Promise<void>;
+  private readonly sourcesReady: Promise<void>;
   private markFed: () => void = () => {};
   private frozen = false;
   private unlisten: (() => void) | null = null;
@@ -76,6 +80,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     const { config, table, os, clock, log, protocolId } = options;
     this.options = options;
     this.name = config.name;
+    this.netns = config.netns;
     this.family = table.family;
     this.kernelTable = config.kernelTable;
     this.channel = new Channel({
@@ -85,13 +90,15 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       preference: LEARNED_PREFERENCE,
       import: config.import,
       export: config.export,
+      deviceName: (device) => options.interfaces.deviceName(device),
       sink: this,
       clock,
     });
+    this.channels = [this.channel];
     // A table nothing is exported to is never written to: what carries our number there is not ours to judge.
-    this.writable = !options.observe && config.export !== "none";
+    this.writable = !options.observe && !config.export.rejectsAll;
     this.wakeAlarm = new Alarm(clock, () => this.queue.wake());
-    this.fed = new Promise((resolve) => {
+    this.sourcesReady = new Promise((resolve) => {
       this.markFed = resolve;
     });
     const { state, queue, aliens } = this.createParts();
@@ -187,7 +194,8 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
    * A route of this family changed in the kernel, not by our hand. At a key of ours that ends what we believed of
    * it: nothing is replaced there any more before a scan has looked.
    */
-  routeEvent(route: KernelRoute, gone: boolean): void {
+  routeEvent(route: KernelRoute, change: RouteChange): void {
+    const gone = change === "gone";
     this.cycle.routeEvent();
     if (this.frozen) return;
     // Any new route may be the one that a gateway of ours is reached by.
@@ -212,7 +220,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
 
   /** Waits until the route sources have fed: a scan before that would take their routes for stale. */
   async scan(): Promise<boolean> {
-    await this.fed;
+    await this.sourcesReady;
     const complete = await this.cycle.run();
     await this.queue.drained();
     return complete;
@@ -248,12 +256,15 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       queued: this.queue.size,
       waiting: this.state.failing.waiting,
       failed: this.state.failing.failed,
+      contested: 0,
     };
   }
 
   private createParts(): { state: SyncState; queue: ExportQueue; aliens: AlienRoutes | null } {
     const { config, table, os, clock, protocolId, interfaces, onFatal } = this.options;
-    const state = new SyncState(table, config.metric, (node, failure) => this.logFailure(node, failure));
+    const state = new SyncState(table, config.metric, protocolId, (node, failure) =>
+      this.logFailure(node, failure),
+    );
     const queue = new ExportQueue({
       state,
       os,

@@ -179,7 +179,7 @@ export class RouteScan implements RouteSink {
     const firstIsRight = (fib.flags[node]! & VERDICT_MASK) === VERDICT_SEEN;
     if (!firstIsRight && !state.attrs.matches(state.wantedAttrs(node), route.attrs)) return;
     const wrong = firstIsRight ? state.attrs.intern(route.attrs) : state.retainedSentAttrs(node);
-    this.extra.push(w0, w1, w2, w3, length, metric, wrong);
+    this.extra.push(w0, w1, w2, w3, length, metric, wrong, this.options.ownProtocol);
     if (firstIsRight) return;
     fib.flags[node]! &= ~VERDICT_MASK;
     this.adopt(node, route);
@@ -202,7 +202,16 @@ export class RouteScan implements RouteSink {
     state.recordFailure(node, failure);
     this.lookAgain = true;
     const { w0, w1, w2, w3, length, metric } = route;
-    this.extra.push(w0, w1, w2, w3, length, metric, state.attrs.intern(this.extraDraft));
+    this.extra.push(
+      w0,
+      w1,
+      w2,
+      w3,
+      length,
+      metric,
+      state.attrs.intern(this.extraDraft),
+      this.options.ownProtocol,
+    );
     return true;
   }
 
@@ -220,7 +229,7 @@ export class RouteScan implements RouteSink {
       return;
     }
     const { w0, w1, w2, w3, length, metric } = route;
-    this.stale.push(w0, w1, w2, w3, length, metric, state.attrs.intern(route.attrs));
+    this.stale.push(w0, w1, w2, w3, length, metric, state.attrs.intern(route.attrs), route.protocol);
   }
 
   /** The wanted key is there after all: what is recorded at another one is stale. */

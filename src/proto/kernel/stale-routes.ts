@@ -2,7 +2,8 @@
  * HOT PATH. Routes of ours in the kernel that nobody wants, each with all that its exact deletion needs. They
  * have no node: temporary kernel routes are never linked into the table, as scans are not atomic.
  *
- *   key[4i..]  prefix words   length[i]   metric[i]   attrs[i]  1 reference, given up when the entry is taken
+ *   key[4i..]  prefix words   length[i]   metric[i]   protocol[i] rtm_protocol it has
+ *   attrs[i]   1 reference, given up when the entry is taken
  */
 
 import type { AttrsTable } from "../../nest/attrs.ts";
@@ -14,6 +15,7 @@ export class StaleRoutes {
   private key = new Int32Array(4 * 64);
   private lengths = new Uint8Array(64);
   private metrics = new Uint32Array(64);
+  private protocols = new Uint8Array(64);
   private attrsIds = new Int32Array(64);
   private first = 0;
   private end = 0;
@@ -27,7 +29,16 @@ export class StaleRoutes {
   }
 
   /** Takes over one reference to `attrs`. */
-  push(w0: number, w1: number, w2: number, w3: number, length: number, metric: number, attrs: AttrsId): void {
+  push(
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    metric: number,
+    attrs: AttrsId,
+    protocol: number,
+  ): void {
     if (this.end === this.lengths.length) this.grow();
     const i = this.end++;
     this.key[4 * i] = w0;
@@ -37,6 +48,7 @@ export class StaleRoutes {
     this.lengths[i] = length;
     this.metrics[i] = metric;
     this.attrsIds[i] = attrs;
+    this.protocols[i] = protocol;
   }
 
   /** Takes in what was sent for a node: its old key, once that is not wanted any more. */
@@ -50,6 +62,7 @@ export class StaleRoutes {
       fib.length(node),
       state.sentMetric[node]!,
       state.retainedSentAttrs(node),
+      state.sentProtocol(node),
     );
   }
 
@@ -72,6 +85,10 @@ export class StaleRoutes {
 
   attrs(i: number): AttrsId {
     return this.attrsIds[i]!;
+  }
+
+  protocol(i: number): number {
+    return this.protocols[i]!;
   }
 
   /** Drops the oldest entry. Its attributes lose their reference: retain them first to go on using them. */
@@ -99,6 +116,7 @@ export class StaleRoutes {
         this.lengths[i]!,
         this.metrics[i]!,
         this.attrsIds[i]!,
+        this.protocols[i]!,
       );
     }
     this.first = 0;
@@ -116,6 +134,9 @@ export class StaleRoutes {
     const metrics = new Uint32Array(capacity);
     metrics.set(this.metrics);
     this.metrics = metrics;
+    const protocols = new Uint8Array(capacity);
+    protocols.set(this.protocols);
+    this.protocols = protocols;
     const attrsIds = new Int32Array(capacity);
     attrsIds.set(this.attrsIds);
     this.attrsIds = attrsIds;

@@ -31,19 +31,24 @@ export class SyncState {
   readonly failing: { waiting: number; failed: number } = { waiting: 0, failed: 0 };
   /** Foreign routes at a key we want, packed (rival.ts); from the last scan. */
   rivals: Map<NodeId, number> = new Map();
-  private readonly defaultMetric: number;
+  /** Nodes whose route in the kernel still has a former protocol number of ours. */
+  private readonly formerProtocol = new Map<NodeId, number>();
+  private readonly ownProtocol: number;
+  private defaultMetric: number;
   private readonly onFailure: (node: NodeId, failure: Failure) => void;
 
   /** `onFailure` hears of a route that begins to fail, not of further attempts. */
   constructor(
     table: Rtable,
     defaultMetric: number,
+    ownProtocol: number,
     onFailure: (node: NodeId, failure: Failure) => void = () => {},
   ) {
     this.table = table;
     this.onFailure = onFailure;
     this.attrs = table.attrs;
     this.defaultMetric = defaultMetric;
+    this.ownProtocol = ownProtocol;
     const { capacity } = table.fib;
     this.sentMetric = new Uint32Array(capacity);
     this.sentAttrs = new Int32Array(capacity);
@@ -92,6 +97,11 @@ export class SyncState {
     flags[node]! &= ~(SENT | SYNCED);
     this.attrs.release(this.sentAttrs[node]!);
     this.sentAttrs[node] = NONE;
+  }
+
+  /** rtm_protocol of what stands in the kernel for the node: ours, or a former one of ours. */
+  sentProtocol(node: NodeId): number {
+    return this.formerProtocol.get(node) ?? this.ownProtocol;
   }
 
   /** The attributes that were sent, with a reference for the caller. */

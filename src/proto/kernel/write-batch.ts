@@ -44,19 +44,22 @@ export class WriteBatch {
   /** Node of change i, 0 for a stale route. */
   readonly node: Int32Array;
 
-  constructor(capacity: number, family: Family, table: number, protocol: number) {
+  private readonly ownProtocol: number;
+
+  constructor(capacity: number, family: Family, table: number, ownProtocol: number) {
+    this.ownProtocol = ownProtocol;
     this.node = new Int32Array(capacity);
     this.routes = {
       capacity,
       family,
       table,
-      protocol,
       count: 0,
       op: new Uint8Array(capacity),
       key: new Int32Array(4 * capacity),
       length: new Uint8Array(capacity),
       metric: new Uint32Array(capacity),
       attrs: new Int32Array(capacity),
+      protocol: new Uint8Array(capacity),
       errno: new Int32Array(capacity),
       errorText: new Map(),
     };
@@ -81,6 +84,7 @@ export class WriteBatch {
     length: number,
     metric: number,
     attrs: AttrsId,
+    protocol: number,
   ): void {
     const { routes } = this;
     const i = routes.count++;
@@ -93,10 +97,18 @@ export class WriteBatch {
     routes.length[i] = length;
     routes.metric[i] = metric;
     routes.attrs[i] = attrs;
+    routes.protocol[i] = protocol;
     routes.errno[i] = 0;
   }
 
-  private appendNode(state: SyncState, node: NodeId, op: number, metric: number, attrs: AttrsId): void {
+  private appendNode(
+    state: SyncState,
+    node: NodeId,
+    op: number,
+    metric: number,
+    attrs: AttrsId,
+    protocol: number = this.ownProtocol,
+  ): void {
     const { fib } = state.table;
     this.append(
       node,
@@ -108,6 +120,7 @@ export class WriteBatch {
       fib.length(node),
       metric,
       attrs,
+      protocol,
     );
   }
 
@@ -165,6 +178,7 @@ export class WriteBatch {
         length,
         from.metric(i),
         from.attrs(i),
+        from.protocol(i),
       );
     }
     from.drop();

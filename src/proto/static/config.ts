@@ -11,6 +11,7 @@
  */
 
 import type { Family, IpAddress } from "../../lib/ip.ts";
+import type { Filter } from "../../nest/filter.ts";
 import type { RouteType } from "../../nest/route.ts";
 
 export interface StaticConfig {
@@ -19,6 +20,9 @@ export interface StaticConfig {
   readonly table: string;
   /** 0–65535; the higher wins. */
   readonly preference: number;
+  /** A nexthop counts only while the link of its interface is up. */
+  readonly checkLink: boolean;
+  readonly import: Filter;
   readonly routes: RouteSet;
 }
 
@@ -41,6 +45,8 @@ export interface RouteSpec {
   readonly mtu: number | null;
   /** RTA_PRIORITY 1–4294967295, or null: the default of the kernel protocol applies. */
   readonly metric: number | null;
+  /** The route goes where packets to this address go, by this very table; then it has no nexthops of its own. */
+  readonly recursive: IpAddress | null;
 }
 
 interface Source {

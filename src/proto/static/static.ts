@@ -8,6 +8,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { AttrsTable } from "../../nest/attrs.ts";
 import { AttrsDraft, RTNH_F_ONLINK } from "../../nest/attrs-draft.ts";
 import { Channel } from "../../nest/channel.ts";
+import { REJECT_ALL } from "../../nest/filter.ts";
 import type { InterfaceEvent, Interfaces } from "../../nest/iface.ts";
 import type { Protocol, StaticFacet, StaticRouteView } from "../../nest/protocol.ts";
 import { type AttrsId, ROUTE_TYPE_NUMBERS } from "../../nest/route.ts";
@@ -28,7 +29,9 @@ export interface StaticOptions {
 export class StaticProtocol implements Protocol, StaticFacet {
   readonly name: string;
   readonly type = "static" as const;
-  readonly channel: Channel;
+  readonly channels: readonly Channel[];
+  readonly netns = null;
+  private readonly channel: Channel;
   readonly static: StaticFacet = this;
   private readonly options: StaticOptions;
   private readonly attrs: AttrsTable;
@@ -49,10 +52,12 @@ export class StaticProtocol implements Protocol, StaticFacet {
       table,
       sourceType: "static",
       preference: config.preference,
-      import: "all",
-      export: "none",
+      import: config.import,
+      export: REJECT_ALL,
+      deviceName: (device) => options.interfaces.deviceName(device),
       clock,
     });
+    this.channels = [this.channel];
   }
 
   get count(): number {
@@ -97,6 +102,7 @@ export class StaticProtocol implements Protocol, StaticFacet {
       },
       attrs: this.attrs.describe(this.specAttrs[spec]!),
       metric: routes.specs[spec]!.metric,
+      recursive: routes.specs[spec]!.recursive,
       preference,
     };
   }

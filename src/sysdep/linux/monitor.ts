@@ -3,11 +3,12 @@
  * scan. Changes our own command socket made are left out, its acknowledgements have already told them.
  */
 
-import type { Monitor, MonitorSink } from "../os.ts";
+import type { Monitor, MonitorSink, RouteChange } from "../os.ts";
 import {
   AF_BRIDGE,
   AF_INET,
   AF_INET6,
+  NLM_F_REPLACE,
   RTM_DELADDR,
   RTM_DELLINK,
   RTM_DELROUTE,
@@ -48,8 +49,8 @@ export class RouteMonitor {
     if (!this.transport.supportsMonitor) return null;
     return this.transport.subscribe(
       GROUPS,
-      (bytes, view, start, end, type, _flags, ownEcho) => {
-        if (!ownEcho) this.dispatch(sink, bytes, view, start, end, type);
+      (bytes, view, start, end, type, flags, port, ownEcho) => {
+        if (!ownEcho) this.dispatch(sink, bytes, view, start, end, type, flags, port);
       },
       (reason) => sink.lost(reason),
     );
@@ -62,6 +63,8 @@ export class RouteMonitor {
     start: number,
     end: number,
     type: number,
+    flags: number,
+    port: number,
   ): void {
     const family = start < end ? bytes[start]! : -1;
     switch (type) {
@@ -88,7 +91,7 @@ export class RouteMonitor {
       case RTM_DELROUTE:
         if (family !== AF_INET && family !== AF_INET6) return;
         if (!decodeRoute(bytes, view, start, end, this.view)) this.unreadable(sink, type);
-        else if (this.view.sourceLength === 0) sink.route(this.view, type === RTM_DELROUTE);
+        else if (this.view.sourceLength === 0) sink.route(this.view, routeChange(type, flags), port);
         return;
       default:
         // The groups carry more than krtd asked for (prefix information, statistics): none of it is state.
@@ -100,4 +103,9 @@ export class RouteMonitor {
     this.malformed++;
     sink.lost(`a notification of type ${type} could not be decoded`);
   }
+}
+
+function routeChange(type: number, flags: number): RouteChange {
+  if (type === RTM_DELROUTE) return "gone";
+  return (flags & NLM_F_REPLACE) === 0 ? "new" : "replaced";
 }

@@ -115,7 +115,7 @@ export class RouteWriter {
         key[word + 3]!,
         length[index]!,
         table,
-        protocol,
+        protocol[index]!,
         metric[index]!,
         attrs[index]!,
         firstSequence + index,

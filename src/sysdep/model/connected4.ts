@@ -138,7 +138,7 @@ export class Connected4 {
     };
     const flags = { create: true, exclusive: false, replace: false, append: true };
     const answer = this.ipv4.fib.insert(netOf(to, length), 0, info, flags);
-    if (answer.changed !== null) this.announcer.route(this.ipv4.view(answer.changed), false);
+    if (answer.changed !== null) this.announcer.route(this.ipv4.view(answer.changed), "new");
   }
 
   private removeRoute(link: Link, type: number, to: IpAddress, length: number, primary: ModelAddress): void {

@@ -73,7 +73,7 @@ export class Ipv4 {
       dead: false,
     };
     const answer = this.fib.insert(masked, request.tos ?? 0, info, flagsOf(request.op));
-    if (answer.changed !== null) this.announcer.route(this.view(answer.changed), false);
+    if (answer.changed !== null) this.announcer.route(this.view(answer.changed), "new");
     return answer;
   }
 
@@ -81,7 +81,7 @@ export class Ipv4 {
     if (!this.fib.nets.has(request.table)) return refuse(ESRCH, "FIB table does not exist");
     const net = netOf(request.prefix, request.prefix.length);
     const answer = this.fib.delete(request.table, net, request.tos ?? 0, (info) => isMeant(info, request));
-    if (answer.changed !== null) this.announcer.route(this.view(answer.changed), true);
+    if (answer.changed !== null) this.announcer.route(this.view(answer.changed), "gone");
     return answer;
   }
 
@@ -112,7 +112,7 @@ export class Ipv4 {
     for (const info of this.fib.infos()) {
       if (info.table === RT_TABLE_MAIN && info.prefsrc?.w0 === address) info.dead = true;
     }
-    for (const alias of this.fib.flush()) this.announcer.route(this.view(alias), true);
+    for (const alias of this.fib.flush()) this.announcer.route(this.view(alias), "gone");
   }
 
   view(alias: Alias): RouteView {

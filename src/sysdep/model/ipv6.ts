@@ -66,12 +66,12 @@ export class Ipv6 {
   /** Puts a route there without asking, as device routes come; silent when it is there already. */
   install(entry: Entry6): void {
     const flags = { create: true, exclusive: false, replace: false, append: false };
-    if (this.fib.insert(entry, flags).errno === 0) this.announcer.route(this.view([entry]), false);
+    if (this.fib.insert(entry, flags).errno === 0) this.announcer.route(this.view([entry]), "new");
   }
 
   /** Takes one nexthop out and announces it. */
   uninstall(entry: Entry6): void {
-    if (this.fib.remove(entry)) this.announcer.route(this.view([entry]), true);
+    if (this.fib.remove(entry)) this.announcer.route(this.view([entry]), "gone");
   }
 
   /** The device is down: what leaves by it goes; of a multipath route only when all its nexthops are dead. */
@@ -151,7 +151,7 @@ export class Ipv6 {
     const first = entries[0]!;
     const siblings = this.fib.siblings(first);
     const ordered = entries.length > 1 ? siblings : [first, ...siblings.filter((other) => other !== first)];
-    this.announcer.route(this.view(ordered), false);
+    this.announcer.route(this.view(ordered), "new");
     return SUCCESS;
   }
 
@@ -166,7 +166,7 @@ export class Ipv6 {
         gateway: hop.gateway,
         single: hops.length > 1,
       });
-      if (answer.removed.length > 0) this.announcer.route(this.view(answer.removed), true);
+      if (answer.removed.length > 0) this.announcer.route(this.view(answer.removed), "gone");
       if (answer.errno !== 0) outcome = answer;
     }
     return outcome;

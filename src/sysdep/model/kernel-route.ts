@@ -101,7 +101,7 @@ export function requestOf(batch: RouteBatch, i: number, attrs: AttrsWords): Rout
     prefix: { ...address, length: batch.length[i]! },
     table: batch.table,
     metric: batch.metric[i]!,
-    protocol: batch.protocol,
+    protocol: batch.protocol[i]!,
   };
   const words = attrs.words;
   if (op === ROUTE_DELETE_EXACT && batch.attrs[i] !== NONE) {

@@ -7,7 +7,7 @@
 import { EEXIST, ENODEV } from "../../lib/errno.ts";
 import type { Family, IpAddress } from "../../lib/ip.ts";
 import type { Prefix } from "../../lib/prefix.ts";
-import type { AddressInfo, LinkInfo } from "../os.ts";
+import type { AddressInfo, LinkInfo, RouteChange } from "../os.ts";
 import { Connected4 } from "./connected4.ts";
 import { Connected6 } from "./connected6.ts";
 import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from "./constants.ts";
@@ -16,11 +16,22 @@ import { Ipv6 } from "./ipv6.ts";
 import { addressInfo, type Link, type LinkOptions, Links } from "./links.ts";
 import { type Answer, type RouteRequest, type RouteView, refuse, SUCCESS } from "./route.ts";
 
+/** The netlink port of everybody who asks for a change. */
+const FOREIGN_PORT = 4242;
+
 export type KernelEvent =
   | { readonly kind: "link"; readonly link: LinkInfo; readonly gone: boolean }
   | { readonly kind: "address"; readonly address: AddressInfo; readonly gone: boolean }
   /** `origin`: who asked for the change, as given to route(); null when the kernel acted by itself. */
-  | { readonly kind: "route"; readonly route: RouteView; readonly gone: boolean; readonly origin: unknown };
+  | {
+      readonly kind: "route";
+      readonly route: RouteView;
+      readonly change: RouteChange;
+      readonly gone: boolean;
+      readonly origin: unknown;
+      /** Netlink port of whoever asked for it, 0 when the kernel acted by itself. */
+      readonly port: number;
+    };
 
 export interface AddressOptions {
   readonly peer?: IpAddress;
@@ -38,12 +49,20 @@ export class ModelKernel {
   private readonly connected6: Connected6;
   private readonly listeners = new Set<(event: KernelEvent) => void>();
   private origin: unknown = null;
+  private port = 0;
 
   /** A fresh network namespace, with `lo` up unless told otherwise. */
   constructor(options: { readonly loopbackUp?: boolean } = {}) {
     const announcer = {
-      route: (route: RouteView, gone: boolean) =>
-        this.emit({ kind: "route", route, gone, origin: this.origin }),
+      route: (route: RouteView, change: RouteChange) =>
+        this.emit({
+          kind: "route",
+          route,
+          change,
+          gone: change === "gone",
+          origin: this.origin,
+          port: this.port,
+        }),
       address: (address: AddressInfo, gone: boolean) => this.emit({ kind: "address", address, gone }),
     };
     this.ipv6 = new Ipv6(this.links, announcer);
@@ -64,11 +83,13 @@ export class ModelKernel {
   route(request: RouteRequest, origin: unknown = null): Answer {
     const before = this.origin;
     this.origin = origin;
+    this.port = FOREIGN_PORT;
     try {
       const { errno, message } = (request.prefix.family === 4 ? this.ipv4 : this.ipv6).route(request);
       return { errno, message };
     } finally {
       this.origin = before;
+      this.port = 0;
     }
   }
 

@@ -139,7 +139,7 @@ export class ModelOs implements Os {
         table: batch.table,
         prefix: formatPrefix(family, w0, w1, w2, w3, length),
         metric: batch.metric[i]!,
-        protocol: batch.protocol,
+        protocol: batch.protocol[i]!,
         ...answer,
       });
       if (this.faults.takeLostAcknowledgement()) {
@@ -203,7 +203,7 @@ class ModelMonitor implements Monitor {
         else this.sink.address(event.address);
         return;
       case "route":
-        this.sink.route(this.flyweight.show(event.route), event.gone);
+        this.sink.route(this.flyweight.show(event.route), event.change, event.port);
     }
   }
 }

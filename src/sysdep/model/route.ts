@@ -5,7 +5,7 @@
 
 import type { IpAddress } from "../../lib/ip.ts";
 import { maskWord, type Prefix } from "../../lib/prefix.ts";
-import type { AddressInfo } from "../os.ts";
+import type { AddressInfo, RouteChange } from "../os.ts";
 
 /** iproute2's verbs. On the wire: EXCL|CREATE, APPEND|CREATE, CREATE, REPLACE|CREATE, REPLACE, and DELROUTE. */
 export type RouteOperation = "add" | "append" | "prepend" | "replace" | "change" | "delete";
@@ -133,6 +133,6 @@ export function flagsOf(op: Exclude<RouteOperation, "delete">): InsertFlags {
 
 /** Who hears of what happens inside the kernel. */
 export interface Announcer {
-  route(route: RouteView, gone: boolean): void;
+  route(route: RouteView, change: RouteChange): void;
   address(address: AddressInfo, gone: boolean): void;
 }

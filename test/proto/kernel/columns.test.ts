@@ -38,7 +38,16 @@ describe("StaleRoutes", () => {
     const first = new StaleRoutes(attrs);
     const second = new StaleRoutes(attrs);
     for (let i = 1; i <= 1000; i++) {
-      first.push(i, -i, i, -i, i % 33, i, attrs.intern(draftOf({ nexthops: [{ device: (i % 7) + 1 }] })));
+      first.push(
+        i,
+        -i,
+        i,
+        -i,
+        i % 33,
+        i,
+        attrs.intern(draftOf({ nexthops: [{ device: (i % 7) + 1 }] })),
+        120,
+      );
     }
     first.moveTo(second);
     expect([first.size, second.size]).toEqual([0, 1000]);

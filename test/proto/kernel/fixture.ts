@@ -8,6 +8,7 @@ import { silentLog } from "../../../src/lib/log.ts";
 import { isPrefix, type Prefix, parsePrefix } from "../../../src/lib/prefix.ts";
 import { AttrsTable } from "../../../src/nest/attrs.ts";
 import { Channel } from "../../../src/nest/channel.ts";
+import { ACCEPT_ALL, REJECT_ALL } from "../../../src/nest/filter.ts";
 import { Interfaces } from "../../../src/nest/iface.ts";
 import type { KernelRouteStatus } from "../../../src/nest/protocol.ts";
 import { Rtable } from "../../../src/nest/rtable.ts";
@@ -79,7 +80,7 @@ export async function fixture(config: Partial<KernelConfig> & { family?: Family 
   const os = modelOs(kernel, attrs);
   const interfaces = new Interfaces({ requireAddress: false });
   const device = new DeviceProtocol({
-    config: { scanTimeMs: 0, requireAddress: false },
+    config: { scanTimeMs: 0, requireAddress: false, interfaces: [] },
     interfaces,
     os,
     clock,
@@ -91,8 +92,9 @@ export async function fixture(config: Partial<KernelConfig> & { family?: Family 
     table,
     sourceType: "static",
     preference: 200,
-    import: "all",
-    export: "none",
+    import: ACCEPT_ALL,
+    export: REJECT_ALL,
+    deviceName: (device) => interfaces.deviceName(device),
     clock,
   });
   const fatal: string[] = [];
@@ -106,8 +108,10 @@ export async function fixture(config: Partial<KernelConfig> & { family?: Family 
       metric: 32,
       learn: false,
       persist: false,
-      import: "all",
-      export: "all",
+      import: ACCEPT_ALL,
+      export: ACCEPT_ALL,
+      mergePaths: 1,
+      netns: null,
       ...config,
     },
     table,
@@ -147,8 +151,8 @@ export async function fixture(config: Partial<KernelConfig> & { family?: Family 
         linkGone: (ifindex) => device.linkGone(ifindex),
         address: (address) => device.addressChanged(address),
         addressGone: (address) => device.addressGone(address),
-        route(route, gone) {
-          if (route.family === family) protocol.routeEvent(route, gone);
+        route(route, change) {
+          if (route.family === family) protocol.routeEvent(route, change);
         },
         lost() {
           device.eventsLost();

@@ -1,6 +1,7 @@
 /** Orders of events that once went wrong: each was found by trying to break the protocol. */
 
 import { afterEach, describe, expect, it } from "vitest";
+import { REJECT_ALL } from "../../../src/nest/filter.ts";
 import { settle } from "../../support/fake-clock.ts";
 import { type Fixture, fixture, ip, OWN } from "./fixture.ts";
 
@@ -232,7 +233,7 @@ describe("IPv6", () => {
   });
 
   it("withdraws no learned route without proof, however many dumps others disturb", async () => {
-    f = await fixture({ family: 6, learn: true, export: "none" });
+    f = await fixture({ family: 6, learn: true, export: REJECT_ALL });
     f.foreign({ op: "add", prefix: NET6, metric: 32, protocol: 4, nexthops: via("2001:db8:0:1::2") });
     await f.start();
     const whole = f.os.scanRoutes.bind(f.os);
@@ -282,7 +283,7 @@ describe("status()", () => {
 
 describe("a table nothing is exported to", () => {
   it("is never written to, whatever carries our number there", async () => {
-    f = await fixture({ export: "none" });
+    f = await fixture({ export: REJECT_ALL });
     f.foreign({ op: "add", prefix: NET, metric: 32, protocol: OWN, type: 6 });
     f.want("10.2.0.0/16", VIA);
     await f.start();

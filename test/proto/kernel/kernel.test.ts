@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { REJECT_ALL } from "../../../src/nest/filter.ts";
 import { type Fixture, fixture, ip, OWN } from "./fixture.ts";
 
 const VIA = { nexthops: [{ via: "10.0.0.2" }] };
@@ -533,7 +534,7 @@ describe("KernelProtocol learn", () => {
   };
 
   it("announces the lowest metric, and changes of it, and withdraws the last", async () => {
-    f = await fixture({ learn: true, export: "none" });
+    f = await fixture({ learn: true, export: REJECT_ALL });
     const announced: string[] = [];
     f.table.listen({
       bestChanged: (_node, route) => announced.push(route === 0 ? "-" : String(f.table.metricOf(route))),
@@ -566,7 +567,7 @@ describe("KernelProtocol learn", () => {
   });
 
   it("withdraws nothing after an incomplete dump", async () => {
-    f = await fixture({ learn: true, export: "none" });
+    f = await fixture({ learn: true, export: REJECT_ALL });
     f.foreign({ op: "add", prefix: "10.1.0.0/16", protocol: 4, metric: 5, type: 6 });
     await f.start();
     f.foreign({ op: "delete", prefix: "10.1.0.0/16" });
@@ -578,18 +579,18 @@ describe("KernelProtocol learn", () => {
   });
 
   it("learns neither its own routes nor, unless told, those of the kernel", async () => {
-    f = await fixture({ learn: true, export: "none" });
+    f = await fixture({ learn: true, export: REJECT_ALL });
     f.foreign({ op: "add", prefix: "10.1.0.0/16", protocol: 1, metric: 5, type: 6 });
     await f.start();
     expect(f.table.netCount).toBe(0);
     await f.protocol.stop({ keep: true });
-    f = await fixture({ learn: "all", export: "none" });
+    f = await fixture({ learn: "all", export: REJECT_ALL });
     await f.start();
     expect(best("10.0.0.0/24")).toBe(0);
   });
 
   it("says learned for its own, and filtered for what it may not export", async () => {
-    f = await fixture({ learn: true, export: "none" });
+    f = await fixture({ learn: true, export: REJECT_ALL });
     f.foreign({ op: "add", prefix: "10.1.0.0/16", protocol: 4, metric: 5, type: 6 });
     f.want("10.2.0.0/16", VIA);
     await f.start();

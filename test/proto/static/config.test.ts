@@ -2,7 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RouteSet, type RouteSpec } from "../../../src/proto/static/config.ts";
 
-const blackhole: RouteSpec = { type: "blackhole", nexthops: [], prefsrc: null, mtu: null, metric: null };
+const blackhole: RouteSpec = {
+  type: "blackhole",
+  nexthops: [],
+  prefsrc: null,
+  mtu: null,
+  metric: null,
+  recursive: null,
+};
 
 describe("RouteSet.add()", () => {
   it("agrees with a Map on which prefixes are there already", () => {

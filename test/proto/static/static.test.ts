@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { AttrsTable } from "../../../src/nest/attrs.ts";
+import { ACCEPT_ALL } from "../../../src/nest/filter.ts";
 import { Interfaces, type LinkInfo } from "../../../src/nest/iface.ts";
 import { Rtable } from "../../../src/nest/rtable.ts";
 import { RouteSet, type RouteSpec } from "../../../src/proto/static/config.ts";
@@ -7,7 +8,14 @@ import { StaticProtocol } from "../../../src/proto/static/static.ts";
 import { FakeClock, settle } from "../../support/fake-clock.ts";
 import { ip, prefixOf } from "../kernel/fixture.ts";
 
-const SPEC: RouteSpec = { type: "unicast", nexthops: [], prefsrc: null, mtu: null, metric: null };
+const SPEC: RouteSpec = {
+  type: "unicast",
+  nexthops: [],
+  prefsrc: null,
+  mtu: null,
+  metric: null,
+  recursive: null,
+};
 
 function link(ifindex: number, name: string): LinkInfo {
   return {
@@ -34,7 +42,14 @@ function setup(routes: readonly (readonly [string, RouteSpec])[]) {
   const attrs = new AttrsTable();
   const table = new Rtable("master4", 4, attrs, clock);
   const interfaces = new Interfaces({ requireAddress: false });
-  const config = { name: "s", table: "master4", preference: 200, routes: set };
+  const config = {
+    name: "s",
+    table: "master4",
+    preference: 200,
+    checkLink: false,
+    import: ACCEPT_ALL,
+    routes: set,
+  };
   const protocol = new StaticProtocol({ config, table, interfaces, clock });
   const changes: string[] = [];
   table.listen({
@@ -71,7 +86,7 @@ describe("StaticProtocol", () => {
     const view = attrs.describe(table.attrsOf(best));
     expect(view.metrics.get(2)).toBe(1400);
     expect(view.prefsrc).toEqual(ip("10.0.0.1"));
-    expect(protocol.route(1)).toMatchObject({ attrs: { type: "blackhole" }, metric: null });
+    expect(protocol.route(1)).toMatchObject({ attrs: { type: "blackhole" }, metric: null, recursive: null });
     await protocol.stop();
     await protocol.stop();
     expect([table.netCount, table.fib.size, attrs.size]).toEqual([0, 0, 0]);

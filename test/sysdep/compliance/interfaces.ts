@@ -101,7 +101,8 @@ export function interfaceCases(rig: () => ComplianceRig): void {
       linkGone: (ifindex) => seen.push(`gone ${ifindex}`),
       address: (address) => seen.push(`address ${addressText(address)}`),
       addressGone: (address) => seen.push(`address gone ${addressText(address)}`),
-      route: (route, gone) => seen.push(`${gone ? "del" : "new"} ${routeText(route).split(" |")[0]}`),
+      route: (route, change) =>
+        seen.push(`${change === "gone" ? "del" : "new"} ${routeText(route).split(" |")[0]}`),
       lost: (reason) => seen.push(`lost ${reason}`),
     };
     const monitor = await rig().os.monitor(sink);

@@ -27,7 +27,7 @@ async function start() {
     linkGone: (index) => seen.push(`link ${index} gone`),
     address: () => seen.push("address"),
     addressGone: () => seen.push("address gone"),
-    route: ({ family }, gone) => seen.push(`route ${family}${gone ? " gone" : ""}`),
+    route: ({ family }, change) => seen.push(`route ${family}${change === "gone" ? " gone" : ""}`),
     lost: (reason) => seen.push(`lost: ${reason}`),
   });
   return { transport, monitor, seen, subscription };

@@ -40,7 +40,7 @@ async function hear(os: Os): Promise<() => string[]> {
     linkGone: (ifindex) => void heard.push(`link gone ${ifindex}`),
     address: () => void heard.push("address"),
     addressGone: () => void heard.push("address gone"),
-    route: (route, gone) => void heard.push(`route ${route.protocol}${gone ? " gone" : ""}`),
+    route: (route, change) => void heard.push(`route ${route.protocol}${change === "gone" ? " gone" : ""}`),
     lost: (reason) => void heard.push(`lost: ${reason}`),
   };
   await os.monitor(sink);

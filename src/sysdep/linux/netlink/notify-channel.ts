@@ -25,6 +25,7 @@ export type NotifyHandler = (
   end: number,
   type: number,
   flags: number,
+  port: number,
   ownEcho: boolean,
 ) => void;
 
@@ -148,6 +149,7 @@ export class NotifyChannel {
             cursor.end,
             cursor.type,
             cursor.flags,
+            cursor.portId,
             cursor.portId === this.commandPort,
           );
       }

@@ -69,7 +69,7 @@ export interface NetlinkTransport {
    * Batches are sent in the order of the calls; a second may be handed in while the first is under way.
    */
   batch(bytes: Uint8Array, length: number, count: number, firstSequence: number): Promise<BatchReply>;
-  /** Joins the multicast groups (RTNLGRP_*). `ownEcho`: the message was caused by this transport's command socket. */
+  /** Joins the multicast groups (RTNLGRP_*). `port`: nlmsg_pid; `ownEcho`: that of this transport's command socket. */
   subscribe(
     groups: readonly number[],
     onMessage: (
@@ -79,6 +79,7 @@ export interface NetlinkTransport {
       end: number,
       type: number,
       flags: number,
+      port: number,
       ownEcho: boolean,
     ) => void,
     onLost: (reason: string) => void,

@@ -17,7 +17,7 @@ function setUp() {
   const subscribe = () =>
     channel.subscribe(
       [1, 7],
-      (bytes, _view, start, _end, type, _flags, ownEcho) =>
+      (bytes, _view, start, _end, type, _flags, _port, ownEcho) =>
         seen.push(`${type}:${bytes[start]}${ownEcho ? " own" : ""}`),
       (reason) => seen.push(`lost: ${reason}`),
     );

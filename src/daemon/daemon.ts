@@ -5,20 +5,20 @@
 
 import { resolve } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { KrtConfig } from "./config/config.ts";
-import type { ControlBackend, DaemonState, StatusReport } from "./control/backend.ts";
-import type { Clock } from "./lib/clock.ts";
-import { formatAddress } from "./lib/ip.ts";
-import type { Log } from "./lib/log.ts";
-import { type RateLimit, rateLimited } from "./lib/rate-limit.ts";
-import type { AttrsTable } from "./nest/attrs.ts";
-import { Interfaces } from "./nest/iface.ts";
-import { ProtoManager } from "./nest/proto-manager.ts";
-import { Rtable } from "./nest/rtable.ts";
-import { DeviceProtocol } from "./proto/device/device.ts";
-import { KernelProtocol } from "./proto/kernel/kernel.ts";
-import { StaticProtocol } from "./proto/static/static.ts";
-import type { Monitor, Os } from "./sysdep/os.ts";
+import type { KrtConfig } from "../config/config.ts";
+import type { ControlBackend, DaemonState, StatusReport } from "../control/backend.ts";
+import type { Clock } from "../lib/clock.ts";
+import { formatAddress } from "../lib/ip.ts";
+import type { Log } from "../lib/log.ts";
+import { type RateLimit, rateLimited } from "../lib/rate-limit.ts";
+import type { AttrsTable } from "../nest/attrs.ts";
+import { Interfaces } from "../nest/iface.ts";
+import { ProtoManager } from "../nest/proto-manager.ts";
+import { Rtable } from "../nest/rtable.ts";
+import { DeviceProtocol } from "../proto/device/device.ts";
+import { KernelProtocol } from "../proto/kernel/kernel.ts";
+import { StaticProtocol } from "../proto/static/static.ts";
+import type { Monitor, Os } from "../sysdep/os.ts";
 
 /** Sampling step of the event loop's lag; the histogram counts it in. */
 const LAG_RESOLUTION_MS = 10;
@@ -99,9 +99,9 @@ export class Daemon {
       linkGone: (ifindex) => this.device.linkGone(ifindex),
       address: (address) => this.device.addressChanged(address),
       addressGone: (address) => this.device.addressGone(address),
-      route: (route, gone) => {
+      route: (route, change) => {
         for (const kernel of this.kernels) {
-          if (kernel.family === route.family) kernel.routeEvent(route, gone);
+          if (kernel.family === route.family) kernel.routeEvent(route, change);
         }
       },
       lost: (reason) => this.eventsLost(reason),
