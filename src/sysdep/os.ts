@@ -152,3 +152,18 @@ export interface Os {
   /** Starts notifications, or null when the transport has none (correctness then rests on scans). */
   monitor(sink: MonitorSink): Promise<Monitor | null>;
 }
+
+/** What the daemon needs to serve network namespaces. */
+export interface OsProvider {
+  /** An Os for the namespace (null: the process's own), not open yet. */
+  create(netns: string | null): Os;
+  /** Calls `changed` soon after the namespace of that name came, went, or was replaced by another one. */
+  watch(netns: string, changed: () => void): NetnsWatch;
+}
+
+export interface NetnsWatch {
+  /** Something that is another for another namespace of the same name, or null: there is none now. */
+  identity(): string | null;
+  /** Idempotent; `changed` is not called any more. */
+  close(): void;
+}
