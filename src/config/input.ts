@@ -20,6 +20,7 @@ export interface RouteInput {
   dev?: string | undefined;
   onlink?: boolean | undefined;
   nexthops?: (NexthopInput | undefined)[] | undefined;
+  recursive?: string | undefined;
   type?: "unicast" | "blackhole" | "unreachable" | "prohibit" | "throw" | undefined;
   prefsrc?: string | undefined;
   mtu?: number | undefined;
@@ -37,15 +38,37 @@ export interface KernelInput {
   metric?: number | undefined;
   learn?: boolean | "all" | undefined;
   persist?: boolean | undefined;
-  import?: "all" | "none" | undefined;
-  export?: "all" | "none" | undefined;
+  "merge-paths"?: boolean | number | undefined;
+  import?: string | undefined;
+  export?: string | undefined;
+  netns?: string | null | undefined;
 }
 
 export interface StaticInput {
   table?: string | undefined;
   preference?: number | undefined;
+  "check-link"?: boolean | undefined;
+  import?: string | undefined;
   routes?: (RouteInput | undefined)[] | null | undefined;
   files?: (string | undefined)[] | null | undefined;
+}
+
+export interface DirectInput {
+  table?: string | string[] | undefined;
+  interfaces?: (string | undefined)[] | null | undefined;
+  preference?: number | undefined;
+  import?: string | undefined;
+}
+
+export interface PipeInput {
+  table?: string | undefined;
+  "peer-table"?: string | undefined;
+  import?: string | undefined;
+  export?: string | undefined;
+}
+
+export interface PreferredInput {
+  preferred?: string | undefined;
 }
 
 /** A mapping from names; an entry without content is null. */
@@ -54,6 +77,7 @@ type Named<T> = Record<string, T | null | undefined>;
 export interface KrtInput {
   "router-id"?: string | null | undefined;
   "protocol-id"?: number | undefined;
+  "former-protocol-ids"?: (number | undefined)[] | null | undefined;
   log?:
     | {
         level?: "error" | "warn" | "info" | "debug" | undefined;
@@ -73,8 +97,18 @@ export interface KrtInput {
     | { transport?: "socket" | "node-netlink" | undefined; "rx-buffer"?: Size | undefined }
     | null
     | undefined;
+  "graceful-restart"?: { enabled?: boolean | undefined; wait?: Duration | undefined } | null | undefined;
   tables?: Named<TableInput> | null | undefined;
-  device?: { "scan-time"?: Duration | undefined; "require-address"?: boolean | undefined } | null | undefined;
+  device?:
+    | {
+        "scan-time"?: Duration | undefined;
+        "require-address"?: boolean | undefined;
+        interfaces?: Named<PreferredInput> | null | undefined;
+      }
+    | null
+    | undefined;
   kernel?: Named<KernelInput> | null | undefined;
   static?: Named<StaticInput> | null | undefined;
+  direct?: Named<DirectInput> | null | undefined;
+  pipe?: Named<PipeInput> | null | undefined;
 }
