@@ -16,7 +16,7 @@ import { ExportedRoutes } from "./exported-routes.ts";
 import type { Filter, FilterContext, FilteredRoute } from "./filter.ts";
 import { originOf, PLAIN_ORIGIN } from "./origin.ts";
 import type { AttrsId, NodeId, RouteId, RouteSourceType } from "./route.ts";
-import type { Rtable, RtableListener } from "./rtable.ts";
+import type { RouteSource, Rtable, RtableListener } from "./rtable.ts";
 import { walkNodes } from "./walk.ts";
 
 export interface ExportSink {
@@ -72,6 +72,8 @@ export interface ChannelOptions {
   readonly clock: Clock;
 }
 
+type Announcer = Pick<RouteSource, "name" | "sourceType">;
+
 class Counters implements ChangeCounters {
   received = 0;
   rejected = 0;
@@ -103,6 +105,8 @@ export class Channel {
   private readonly made: ExportedRoutes;
   private readonly context: FilterContext;
   private readonly incoming: FilteredRoute;
+  /** Who announces what is imported, unless importRoute() is told otherwise. */
+  private readonly announcer: Announcer;
   /** 1 for every node whose route the sink holds; grown when a node beyond its end is met. */
   private exportedNodes = new Uint8Array(0);
   private exportedCount = 0;
@@ -121,6 +125,7 @@ export class Channel {
     this.preference = options.preference;
     const { table, name, sourceType, deviceName } = options;
     this.context = { attrs: table.attrs, deviceName };
+    this.announcer = { name, sourceType };
     this.made = new ExportedRoutes(table, this.context, options.export, options.mergePaths ?? 1);
     this.incoming = {
       family: table.family,
@@ -189,7 +194,8 @@ export class Channel {
 
   /**
    * Offers a route to the table. Takes over the caller's reference to `attrs`, whatever becomes of it. `preference` is
-   * that of routes that bring their own (0: the channel's); `origin` is an id of origin.ts.
+   * that of routes that bring their own; `origin` is an id of origin.ts; `announcer` is whom the filter is to take for
+   * the route's source (a pipe's is the one of the table the route comes from).
    */
   importRoute(
     w0: number,
@@ -201,6 +207,7 @@ export class Channel {
     metric: number,
     origin: number = PLAIN_ORIGIN,
     preference: number = this.preference,
+    announcer: Announcer = this.announcer,
   ): void {
     const counters = this.importUpdates;
     counters.received++;
@@ -223,6 +230,8 @@ export class Channel {
       route.attrs = attrs;
       route.metric = metric;
       route.preference = preference;
+      route.source = announcer.name;
+      route.sourceType = announcer.sourceType;
       route.protocol = origin === PLAIN_ORIGIN ? 0 : originOf(origin).protocol;
       if (!importFilter.apply(route, this.context)) {
         counters.filtered++;
