@@ -1,10 +1,7 @@
 /** What each command asks of the daemon and how its answer is shown. */
 
-import { existsSync } from "node:fs";
 import type { StatusReport } from "../control/backend.ts";
-import { type ClientRequest, type Reply, send } from "../control/client.ts";
 import type {
-  CountJson,
   InterfaceJson,
   KernelRouteJson,
   ProtocolJson,
@@ -14,12 +11,10 @@ import type {
   StaticRouteJson,
   TableJson,
 } from "../control/json.ts";
-import { SYSTEM_SOCKET_PATH } from "../control/socket-path.ts";
-import { KrtdError } from "../lib/errors.ts";
 import { Columns } from "./columns.ts";
 import type { CommandName } from "./commands.ts";
 import { escapeText, parseName } from "./escape.ts";
-import { UsageError } from "./exit-code.ts";
+import { EXIT_OK, UsageError } from "./exit-code.ts";
 import {
   INTERFACE_HEADINGS,
   interfaceRow,
@@ -31,20 +26,11 @@ import {
   TABLE_HEADINGS,
   tableRow,
 } from "./format-reports.ts";
-import { kernelRow, routeRow, staticRow, type TextStyle, withDestination } from "./format-route.ts";
-import { copy, type ListView, printList, readJson, Tally } from "./list.ts";
-import type { CliOptions } from "./options.ts";
+import { kernelRow, routeRow, staticRow, withDestination } from "./format-route.ts";
+import { Tally } from "./list.ts";
 import type { Output } from "./output.ts";
 import { KERNEL_KEYWORDS, parseSelectors, ROUTE_KEYWORDS } from "./selectors.ts";
-
-/** One command on its way. */
-export interface Session {
-  readonly options: CliOptions;
-  readonly operands: readonly string[];
-  readonly style: TextStyle;
-}
-
-type Action = (session: Session, output: Output) => Promise<void>;
+import { type Action, type Session, showList, showValue } from "./session.ts";
 
 export const COMMAND_ACTIONS: Readonly<Record<Exclude<CommandName, "help">, Action>> = {
   "show status": showStatus,
@@ -58,16 +44,17 @@ export const COMMAND_ACTIONS: Readonly<Record<Exclude<CommandName, "help">, Acti
   shutdown,
 };
 
-async function showStatus(session: Session, output: Output): Promise<void> {
-  const reply = await ask(session, { method: "GET", path: "/v1/status" });
-  if (session.options.format !== "text") return copy(reply, output);
-  const columns = new Columns(session.style.terminal);
-  let text = "";
-  for (const row of statusRows(await readJson<StatusReport>(reply), session.style)) text += columns.add(row);
-  await output.write(text + columns.end());
+async function showStatus(session: Session, output: Output): Promise<number> {
+  await showValue<StatusReport>(session, output, { method: "GET", path: "/v1/status" }, (status) => {
+    const columns = new Columns(session.style.terminal);
+    let text = "";
+    for (const row of statusRows(status, session.style)) text += columns.add(row);
+    return text + columns.end();
+  });
+  return EXIT_OK;
 }
 
-async function showRoutes(session: Session, output: Output): Promise<void> {
+async function showRoutes(session: Session, output: Output): Promise<number> {
   const tally = new Tally("route", "routes");
   const count = ({ best, kernel }: RouteJson): void => tally.add(best ? kernel.state : "not best");
   await showList<RouteJson>(session, output, "/v1/routes", parseSelectors(session.operands, ROUTE_KEYWORDS), {
@@ -82,9 +69,10 @@ async function showRoutes(session: Session, output: Output): Promise<void> {
     },
     footer: () => tally.toString(),
   });
+  return EXIT_OK;
 }
 
-async function showKernel(session: Session, output: Output): Promise<void> {
+async function showKernel(session: Session, output: Output): Promise<number> {
   const tally = new Tally("kernel route", "kernel routes");
   await showList<KernelRouteJson>(
     session,
@@ -100,9 +88,10 @@ async function showKernel(session: Session, output: Output): Promise<void> {
       footer: () => tally.toString(),
     },
   );
+  return EXIT_OK;
 }
 
-async function showStatic(session: Session, output: Output): Promise<void> {
+async function showStatic(session: Session, output: Output): Promise<number> {
   const { keyword, name } = keywordAndName(session.operands, "count");
   const query = new URLSearchParams();
   if (name !== null) query.set("name", name);
@@ -116,9 +105,10 @@ async function showStatic(session: Session, output: Output): Promise<void> {
     },
     footer: () => tally.toString(),
   });
+  return EXIT_OK;
 }
 
-async function showProtocols(session: Session, output: Output): Promise<void> {
+async function showProtocols(session: Session, output: Output): Promise<number> {
   const details = session.operands[0] === "all";
   const names = details ? session.operands.slice(1) : session.operands;
   const [name, extra] = names;
@@ -130,9 +120,10 @@ async function showProtocols(session: Session, output: Output): Promise<void> {
     row: (protocol) => protocolRow(protocol, details, session.style),
     footer: () => null,
   });
+  return EXIT_OK;
 }
 
-async function showInterfaces(session: Session, output: Output): Promise<void> {
+async function showInterfaces(session: Session, output: Output): Promise<number> {
   const { keyword: summary, name } = keywordAndName(session.operands, "summary");
   const query = new URLSearchParams(name === null ? {} : { name: parseName(name) });
   await showList<InterfaceJson>(session, output, "/v1/interfaces", query, {
@@ -140,34 +131,35 @@ async function showInterfaces(session: Session, output: Output): Promise<void> {
     row: (iface) => (summary ? summaryRow : interfaceRow)(iface, session.style),
     footer: () => null,
   });
+  return EXIT_OK;
 }
 
-async function showTables(session: Session, output: Output): Promise<void> {
+async function showTables(session: Session, output: Output): Promise<number> {
   await showList<TableJson>(session, output, "/v1/tables", new URLSearchParams(), {
     headings: TABLE_HEADINGS,
     row: (table) => tableRow(table, session.style),
     footer: () => null,
   });
+  return EXIT_OK;
 }
 
-async function scan(session: Session, output: Output): Promise<void> {
+async function scan(session: Session, output: Output): Promise<number> {
   const path = `/v1/protocols/${encodeURIComponent(session.operands[0]!)}/scan`;
-  const reply = await ask(session, { method: "POST", path });
-  if (session.options.format !== "text") return copy(reply, output);
-  const { started } = await readJson<ScanJson>(reply);
-  await output.write(started.map((name) => `${escapeText(name)}: scan started\n`).join(""));
+  await showValue<ScanJson>(session, output, { method: "POST", path }, ({ started }) =>
+    started.map((name) => `${escapeText(name)}: scan started\n`).join(""),
+  );
+  return EXIT_OK;
 }
 
-async function shutdown(session: Session, output: Output): Promise<void> {
+async function shutdown(session: Session, output: Output): Promise<number> {
   const { keep } = session.options;
-  const reply = await ask(session, { method: "POST", path: "/v1/shutdown", body: { keep } });
-  if (session.options.format !== "text") return copy(reply, output);
-  const answer = await readJson<ShutdownJson>(reply);
-  await output.write(
+  const request = { method: "POST", path: "/v1/shutdown", body: { keep } } as const;
+  await showValue<ShutdownJson>(session, output, request, (answer) =>
     answer.keep
       ? "krtd is stopping, its routes stay in the kernel\n"
       : "krtd is stopping and removes its routes\n",
   );
+  return EXIT_OK;
 }
 
 /** `[KEYWORD] [NAME]`, in this or the other order. */
@@ -179,49 +171,4 @@ function keywordAndName(
   const others = words.filter((_, i) => i !== at);
   if (others.length > 1) throw new UsageError(`Too many words: "${others[1]}"`);
   return { keyword: at >= 0, name: others[0] ?? null };
-}
-
-async function showList<T>(
-  session: Session,
-  output: Output,
-  path: string,
-  query: URLSearchParams,
-  view: ListView<T>,
-): Promise<void> {
-  const { format, legend } = session.options;
-  const target = query.size === 0 ? path : `${path}?${query}`;
-  const counting = query.has("count");
-  const reply = await ask(session, { method: "GET", path: target, ndjson: format !== "json" && !counting });
-  try {
-    if (format !== "text") await copy(reply, output);
-    else if (counting) await output.write(`${(await readJson<CountJson>(reply)).count}\n`);
-    else await printList(reply, view, { terminal: session.style.terminal, legend }, output);
-  } finally {
-    reply.abort();
-  }
-}
-
-async function ask(session: Session, what: ClientRequest): Promise<Reply> {
-  const { socketPath, timeoutMs } = session.options;
-  if (socketPath === null) {
-    throw new KrtdError("not-reachable", "Cannot find krtd's socket: XDG_RUNTIME_DIR is not set", {
-      hint: systemHint() ?? "Name the socket with --socket PATH or KRTD_SOCKET, or use sudo.",
-    });
-  }
-  try {
-    return await send({ socketPath, timeoutMs }, what);
-  } catch (error) {
-    const hint = isNoSocket(error) && socketPath !== SYSTEM_SOCKET_PATH ? systemHint() : null;
-    if (hint === null || !(error instanceof KrtdError)) throw error;
-    throw new KrtdError(error.code, error.message, { hint, cause: error });
-  }
-}
-
-function isNoSocket(error: unknown): boolean {
-  return error instanceof KrtdError && (error.cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
-}
-
-/** For a user other than root, whose own default is elsewhere while the system's krtd runs. */
-function systemHint(): string | null {
-  return existsSync(SYSTEM_SOCKET_PATH) ? `The system's krtd is at --socket ${SYSTEM_SOCKET_PATH}` : null;
 }

@@ -4,7 +4,8 @@ import { COMMANDS, type CommandSpec, commandsLike } from "./commands.ts";
 import { optionParser } from "./options.ts";
 
 const EXIT_CODES = `Exit codes:
-  0 ok   1 the daemon refused or failed   2 usage   3 daemon not reachable   6 not found`;
+  0 ok   1 the daemon refused or failed   2 usage   3 daemon not reachable   4 bad configuration
+  5 the kernel differs from what is wanted, or a plan is not empty   6 not found`;
 
 /** Help for `words`: the commands they may stand for, or everything when there are none. */
 export function helpText(words: readonly string[]): string {

@@ -12,6 +12,8 @@ export interface CliIo {
   readonly stderr: OutputStream;
   readonly env: NodeJS.ProcessEnv;
   readonly uid: number;
+  /** The working directory. */
+  readonly directory: string;
   /** Wall clock, ms. */
   readonly now: () => number;
 }

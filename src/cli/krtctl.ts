@@ -7,5 +7,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   uid: process.getuid?.() ?? 0,
+  directory: process.cwd(),
   now: Date.now,
 });

@@ -4,6 +4,7 @@
  */
 
 import type { Reply } from "../control/client.ts";
+import { errorText, KrtdError } from "../lib/errors.ts";
 import { Columns, type Row } from "./columns.ts";
 import type { Output } from "./output.ts";
 
@@ -29,11 +30,29 @@ export async function copy(reply: Reply, output: Output): Promise<void> {
   for await (const chunk of reply.chunks()) await output.write(chunk);
 }
 
-/** The whole of a short answer. */
-export async function readJson<T>(reply: Reply): Promise<T> {
+/** The whole of a short answer, as it came and read. Throws KrtdError "bad-answer". */
+export async function readJson<T>(reply: Reply): Promise<{ readonly text: string; readonly value: T }> {
   let text = "";
-  for await (const chunk of reply.chunks()) text += chunk;
-  return JSON.parse(text) as T;
+  for await (const chunk of reply.chunks()) {
+    text += chunk;
+    if (text.length > LONGEST_RECORD) throw badAnswer("it has no end");
+  }
+  return { text, value: parseRecord<T>(text) };
+}
+
+/** Throws KrtdError "bad-answer" when `text` is not JSON. */
+function parseRecord<T>(text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw badAnswer(errorText(error));
+  }
+}
+
+function badAnswer(why: string): KrtdError {
+  return new KrtdError("bad-answer", `Cannot read the daemon's answer: ${why}`, {
+    hint: "Does krtd listen on that socket, and is it of this version?",
+  });
 }
 
 /** `legend`: headings and footer too. */
@@ -53,7 +72,7 @@ export async function printList<T>(
   for await (const chunk of reply.chunks()) {
     const lines = (rest + chunk).split("\n");
     rest = lines.pop() ?? "";
-    if (rest.length > LONGEST_RECORD) throw new Error("Cannot read the answer: a record has no end");
+    if (rest.length > LONGEST_RECORD) throw badAnswer("a record has no end");
     let text = head;
     head = "";
     for (const line of lines) text += columns.add(rows.of(line));
@@ -89,7 +108,7 @@ class RowMaker<T> {
     const { view, remembered } = this;
     // A quote inside a string is escaped, so this is the key and nothing else.
     const at = view.again === undefined ? -1 : line.indexOf(DST);
-    if (view.again === undefined || at < 0) return view.row(JSON.parse(line) as T);
+    if (view.again === undefined || at < 0) return view.row(parseRecord<T>(line));
     const start = at + DST.length;
     const end = line.indexOf('"', start);
     const before = line.slice(0, start);
@@ -99,7 +118,7 @@ class RowMaker<T> {
     if (known !== undefined && known.after === after && known.before === before) {
       return view.again(known.record, known.row, line.slice(start, end));
     }
-    const record = JSON.parse(line) as T;
+    const record = parseRecord<T>(line);
     const row = view.row(record);
     if (remembered.size >= REMEMBERED) remembered.clear();
     remembered.set(key, { before, after, record, row });

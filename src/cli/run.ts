@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { asciiJson } from "../lib/ascii-json.ts";
 import { errorText, KrtdError } from "../lib/errors.ts";
-import { COMMAND_ACTIONS, type Session } from "./actions.ts";
+import { COMMAND_ACTIONS } from "./actions.ts";
 import { findCommand } from "./commands.ts";
 import { escapeText } from "./escape.ts";
 import { EXIT_OK, EXIT_USAGE, exitCodeOf, UsageError } from "./exit-code.ts";
@@ -12,6 +12,7 @@ import type { CliIo } from "./io.ts";
 import { parseCommandLine, wantsJson } from "./options.ts";
 import { Output, pagerCommand, ReaderGone } from "./output.ts";
 import { choosePaint } from "./paint.ts";
+import type { Session } from "./session.ts";
 
 /** `argv` without node and script. Returns the exit code; never throws. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
@@ -33,6 +34,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     const session: Session = {
       options,
       operands,
+      directory: io.directory,
       style: { paint: choosePaint(options.color, io), terminal, numeric: options.numeric, now: io.now },
     };
     const paged = terminal && options.pager && options.format === "text" && name.startsWith("show");
@@ -43,24 +45,29 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 }
 
 async function printPlain(text: string, io: CliIo): Promise<number> {
-  return await withOutput(io, false, (output) => output.write(text));
+  return await withOutput(io, false, async (output) => {
+    await output.write(text);
+    return EXIT_OK;
+  });
 }
 
 async function withOutput(
   io: CliIo,
   paged: boolean,
-  act: (output: Output) => Promise<void>,
+  act: (output: Output) => Promise<number>,
 ): Promise<number> {
   const output = new Output(io, paged ? pagerCommand(io) : null);
+  let code = EXIT_OK;
   let failure: unknown = null;
   try {
-    await act(output);
+    code = await act(output);
   } catch (error) {
     failure = error;
   }
   // First let the pager be left: what went wrong should stay readable.
   await output.close();
-  if (failure === null || failure instanceof ReaderGone) return EXIT_OK;
+  if (failure === null) return code;
+  if (failure instanceof ReaderGone) return EXIT_OK;
   if (!output.used) throw failure;
   // Part of the answer is out already: an object after it would not be JSON any more.
   return report(failure, false, io);

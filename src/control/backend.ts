@@ -2,9 +2,10 @@
  * What control needs of the daemon: main.ts hands one ControlBackend to the server. It is small because control
  * reads the nest itself (tables by ids, protocols through nest/protocol.ts, interfaces): a route is never
  * turned into an object for an answer, and no rule is told twice. Only what belongs to the process as a whole
- * (status, shutdown) is asked of main.
+ * (status, configuration, shutdown) and the life of protocols is asked of the daemon.
  */
 
+import type { ConfigPlan } from "../config/plan.ts";
 import type { Interfaces } from "../nest/iface.ts";
 import type { ProtocolEntry } from "../nest/protocol.ts";
 import type { Rtable } from "../nest/rtable.ts";
@@ -45,7 +46,40 @@ export interface StatusReport {
     readonly truncated: number;
   };
   readonly "event-loop": { readonly "lag-p99-ms": number };
+  /** Present when other network namespaces than the daemon's own are served; the own one (null) is among them. */
+  readonly namespaces?: readonly { readonly name: string | null; readonly problem: string | null }[];
 }
+
+/** One network namespace that is served. */
+export interface NamespaceView {
+  /** As the configuration names it; null: the daemon's own. */
+  readonly name: string | null;
+  /** Empty while there is no such namespace. */
+  readonly interfaces: Interfaces;
+  /** Why it cannot be served now, or null. */
+  readonly problem: string | null;
+}
+
+export interface ConfigureRequest {
+  /** Path as given, or null: the running file. */
+  readonly file: string | null;
+  /**
+   * check: only read. plan: only say what would change. soft: changed filters apply to routes that change from now on.
+   */
+  readonly mode: "apply" | "soft" | "check" | "plan";
+  /** Go back by itself after this time unless confirmed; null: never. */
+  readonly undoAfterMs: number | null;
+}
+
+export type ConfigureResult =
+  | { readonly ok: true; readonly file: string; readonly plan: ConfigPlan; readonly applied: boolean }
+  /**
+   * The file cannot be used: all of its problems, rendered. No text of a file other than the running one may be quoted
+   * there: krtd can read files that the one who asks cannot.
+   */
+  | { readonly ok: false; readonly file: string; readonly problems: string };
+
+export type ProtocolAction = "enable" | "disable" | "restart" | "reload";
 
 export interface ControlBackend {
   status(): StatusReport;
@@ -53,7 +87,20 @@ export interface ControlBackend {
   tables(): readonly Rtable[];
   /** ProtoManager.all(). A kernel protocol belongs to the table of its channel. */
   protocols(): readonly ProtocolEntry[];
+  /** Those of the daemon's own network namespace. */
   readonly interfaces: Interfaces;
+  /** Every namespace served, the daemon's own (null) first. */
+  namespaces(): readonly NamespaceView[];
+  /** The interfaces of one of namespaces(). */
+  interfacesOf(netns: string | null): Interfaces;
+  /** Reads a configuration and does with it what the mode says. Never rejects for what stands in the file. */
+  configure(request: ConfigureRequest): Promise<ConfigureResult>;
+  /** Goes back to the configuration before the last one; null: there is nothing to go back to. */
+  undo(): Promise<ConfigureResult | null>;
+  /** Keeps the configuration that would be undone by itself; false: nothing waits for it. */
+  confirm(): boolean;
+  /** Does it to the protocol of that name. Resolves when it is done: with null, or with why it was not done. */
+  act(action: ProtocolAction, name: string): Promise<string | null>;
   /** Starts the orderly stop; `keep`: the kernel's routes stay. Called after the answer was sent. */
   shutdown(options: { readonly keep: boolean }): void;
 }

@@ -1,9 +1,9 @@
 /** Finds protocols by what people call them. */
 
+import { globMatches, isGlob } from "../lib/glob.ts";
 import type { ProtocolEntry } from "../nest/protocol.ts";
 import { ApiError } from "./api-error.ts";
 import type { ControlBackend } from "./backend.ts";
-import { globMatches, isGlob } from "../lib/glob.ts";
 
 /** "all", a glob, or a name. Throws 404 when nothing matches. */
 export function matchProtocols(backend: ControlBackend, pattern: string): readonly ProtocolEntry[] {

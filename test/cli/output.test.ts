@@ -49,7 +49,7 @@ describe("krtctl output", () => {
   it.each(["show routes", "show routes --json"])("%s ends quietly when its reader leaves", async (line) => {
     const stdout = new Head(2);
     const stderr = new Head(0);
-    const io = { stdout, stderr, env: {}, uid: 0, now: Date.now };
+    const io = { stdout, stderr, env: {}, uid: 0, directory: "/", now: Date.now };
     expect(await runCli(["-s", running.path, ...line.split(" ")], io)).toBe(0);
     expect(stdout.writes).toBe(3);
     expect(stderr.writes).toBe(0);
@@ -68,7 +68,7 @@ describe("krtctl output", () => {
         setTimeout(done, 1);
       },
     });
-    const io = { stdout, stderr: new Head(0), env: {}, uid: 0, now: Date.now };
+    const io = { stdout, stderr: new Head(0), env: {}, uid: 0, directory: "/", now: Date.now };
     expect(await runCli(["-s", running.path, "show", "routes", "--ndjson"], io)).toBe(0);
     expect(bytes).toBeGreaterThan(TOTAL * 300);
     // One chunk of the socket at a time, never the answer.

@@ -74,7 +74,7 @@ async function routerWithEth1(): Promise<Router> {
   const router = await makeRouter();
   const link = router.interfaces.byIndex(3)!;
   router.interfaces.link({ ...link, name: "eth1" });
-  await router.add("more", "static", router.master4);
+  await router.add("more", "static", [router.master4]);
   return router;
 }
 

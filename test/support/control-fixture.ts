@@ -6,7 +6,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ControlBackend, StatusReport } from "../../src/control/backend.ts";
+import type { ConfigPlan } from "../../src/config/plan.ts";
+import type {
+  ConfigureRequest,
+  ConfigureResult,
+  ControlBackend,
+  NamespaceView,
+  ProtocolAction,
+  StatusReport,
+} from "../../src/control/backend.ts";
 import { type ControlDeadlines, type ControlServer, startControl } from "../../src/control/server.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { type Family, parseIp } from "../../src/lib/ip.ts";
@@ -14,7 +22,7 @@ import { type Log, silentLog } from "../../src/lib/log.ts";
 import { isPrefix, type Prefix, parsePrefix } from "../../src/lib/prefix.ts";
 import { AttrsTable } from "../../src/nest/attrs.ts";
 import { AttrsDraft } from "../../src/nest/attrs-draft.ts";
-import { Channel } from "../../src/nest/channel.ts";
+import { Channel, type ChannelOptions } from "../../src/nest/channel.ts";
 import { ACCEPT_ALL } from "../../src/nest/filter.ts";
 import { Interfaces } from "../../src/nest/iface.ts";
 import type {
@@ -26,7 +34,12 @@ import type {
   Protocol,
   ProtocolEntry,
 } from "../../src/nest/protocol.ts";
-import { type AttrsId, ROUTE_TYPE_NUMBERS, type RouteType } from "../../src/nest/route.ts";
+import {
+  type AttrsId,
+  ROUTE_TYPE_NUMBERS,
+  type RouteSourceType,
+  type RouteType,
+} from "../../src/nest/route.ts";
 import { Rtable } from "../../src/nest/rtable.ts";
 import { tryFlock } from "../../src/sysdep/linux/flock.ts";
 
@@ -45,6 +58,8 @@ export interface RouteWords {
   readonly mtu?: number;
   readonly metric?: number;
   readonly preference?: number;
+  /** By internOrigin(). */
+  readonly origin?: number;
 }
 
 export function prefixOf(text: string): Prefix {
@@ -126,6 +141,22 @@ export class FakeKernel implements KernelFacet {
   }
 }
 
+const SOURCE_TYPES: Readonly<Record<Protocol["type"], RouteSourceType>> = {
+  device: "direct",
+  kernel: "inherit",
+  static: "static",
+  direct: "direct",
+  pipe: "pipe",
+};
+
+/** Nothing would change. */
+export const EMPTY_PLAN: ConfigPlan = {
+  tables: { added: [], removed: [] },
+  protocols: [],
+  settings: [],
+  empty: true,
+};
+
 export class Router implements ControlBackend {
   readonly attrs: AttrsTable = new AttrsTable();
   readonly interfaces: Interfaces = new Interfaces({ requireAddress: false });
@@ -138,6 +169,17 @@ export class Router implements ControlBackend {
   readonly channels: Map<string, Channel> = new Map();
   readonly scans: string[] = [];
   readonly shutdowns: { keep: boolean }[] = [];
+  /** What was asked, as "disable kernel4", and reasons to refuse it. */
+  readonly acts: string[] = [];
+  readonly refusals: Map<string, string> = new Map();
+  readonly configured: ConfigureRequest[] = [];
+  /** What configure() and undo() answer. */
+  result: ConfigureResult = { ok: true, file: "/etc/krt.yaml", plan: EMPTY_PLAN, applied: true };
+  undone: ConfigureResult | null = null;
+  /** Seconds until the last configuration is undone; confirm() takes it away. */
+  undoInSeconds: number | null = null;
+  /** Beside the daemon's own. */
+  readonly others: NamespaceView[] = [];
   state: StatusReport["state"] = "in-sync";
   readonly draft: AttrsDraft = new AttrsDraft();
 
@@ -147,6 +189,35 @@ export class Router implements ControlBackend {
 
   protocols(): readonly ProtocolEntry[] {
     return this.entries;
+  }
+
+  namespaces(): readonly NamespaceView[] {
+    return [{ name: null, interfaces: this.interfaces, problem: null }, ...this.others];
+  }
+
+  interfacesOf(netns: string | null): Interfaces {
+    return this.namespaces().find(({ name }) => name === netns)?.interfaces ?? this.interfaces;
+  }
+
+  async configure(request: ConfigureRequest): Promise<ConfigureResult> {
+    this.configured.push(request);
+    if (request.undoAfterMs !== null && this.result.ok) this.undoInSeconds = request.undoAfterMs / 1000;
+    return this.result;
+  }
+
+  async undo(): Promise<ConfigureResult | null> {
+    return this.undone;
+  }
+
+  confirm(): boolean {
+    const waits = this.undoInSeconds !== null;
+    this.undoInSeconds = null;
+    return waits;
+  }
+
+  async act(action: ProtocolAction, name: string): Promise<string | null> {
+    this.acts.push(`${action} ${name}`);
+    return this.refusals.get(name) ?? null;
   }
 
   shutdown(options: { readonly keep: boolean }): void {
@@ -167,7 +238,7 @@ export class Router implements ControlBackend {
         loaded: "2026-11-21T02:00:00.000Z",
         ok: true,
         error: null,
-        "undo-in-seconds": null,
+        "undo-in-seconds": this.undoInSeconds,
       },
       counts: { protocols: this.entries.length, routes: 10, nets: 10, waiting: 1, failed: 0, interfaces: 2 },
       netlink: { transport: "socket", overruns: 0, resyncs: 0, forged: 0, truncated: 0 },
@@ -175,28 +246,30 @@ export class Router implements ControlBackend {
     };
   }
 
-  /** Adds a protocol that is up. */
+  /** Adds a protocol that is up, with a channel to each of `tables`; `options` are those of its channels. */
   async add(
     name: string,
     type: Protocol["type"],
-    table: Rtable | null,
+    tables: readonly Rtable[],
     more: Partial<Protocol> = {},
+    options: Partial<ChannelOptions> = {},
   ): Promise<void> {
-    let channel: Channel | null = null;
-    if (table !== null) {
-      channel = new Channel({
-        name,
-        table,
-        sourceType: type === "kernel" ? "inherit" : "static",
-        preference: type === "kernel" ? 10 : 200,
-        import: ACCEPT_ALL,
-        export: ACCEPT_ALL,
-        deviceName: String,
-        clock: systemClock,
-      });
-      await channel.up();
-      this.channels.set(name, channel);
-    }
+    const channels = tables.map(
+      (table) =>
+        new Channel({
+          name,
+          table,
+          sourceType: SOURCE_TYPES[type],
+          preference: type === "kernel" ? 10 : 200,
+          import: ACCEPT_ALL,
+          export: ACCEPT_ALL,
+          deviceName: String,
+          clock: systemClock,
+          ...options,
+        }),
+    );
+    for (const channel of channels) await channel.up();
+    if (channels[0] !== undefined) this.channels.set(name, channels[0]);
     const scan = async (): Promise<boolean> => {
       this.scans.push(name);
       return true;
@@ -204,12 +277,12 @@ export class Router implements ControlBackend {
     const protocol: Protocol = {
       name,
       type,
-      channels: channel === null ? [] : [channel],
+      channels,
       netns: null,
       start: async () => {},
       stop: async () => {},
       info: () => "",
-      ...(type === "static" ? {} : { scan }),
+      ...(type === "device" || type === "kernel" ? { scan } : {}),
       ...more,
     };
     this.entries.push({ protocol, disabled: false, state: "up", since: Date.UTC(2026, 10, 21, 2) });
@@ -224,7 +297,17 @@ export class Router implements ControlBackend {
   route(protocol: string, dst: string, words: RouteWords): number {
     const channel = this.channels.get(protocol)!;
     const { w0, w1, w2, w3, length } = prefixOf(dst);
-    channel.importRoute(w0, w1, w2, w3, length, this.intern(words), words.metric ?? 0, words.preference);
+    channel.importRoute(
+      w0,
+      w1,
+      w2,
+      w3,
+      length,
+      this.intern(words),
+      words.metric ?? 0,
+      words.origin,
+      words.preference,
+    );
     return channel.table.fib.find(w0, w1, w2, w3, length);
   }
 
@@ -268,12 +351,12 @@ export async function makeRouter(): Promise<Router> {
   const v6 = parseIp("fe80::1")!;
   interfaces.address({ ...v6, ifindex: 2, length: 64, peer: null, scope: 253, flags: 0xc0 });
   interfaces.endFull();
-  await router.add("device1", "device", null);
-  await router.add("kernel4", "kernel", router.master4, { kernel: router.kernel4 });
-  await router.add("kernel6", "kernel", router.master6, { kernel: router.kernel6 });
-  await router.add("uplinks", "static", router.master4);
-  await router.add("uplinks6", "static", router.master6);
-  await router.add("lab", "static", router.blue4);
+  await router.add("device1", "device", []);
+  await router.add("kernel4", "kernel", [router.master4], { kernel: router.kernel4 });
+  await router.add("kernel6", "kernel", [router.master6], { kernel: router.kernel6 });
+  await router.add("uplinks", "static", [router.master4]);
+  await router.add("uplinks6", "static", [router.master6]);
+  await router.add("lab", "static", [router.blue4]);
   return router;
 }
 

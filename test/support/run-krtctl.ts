@@ -15,6 +15,7 @@ export interface RunOptions {
   readonly terminal?: boolean;
   readonly env?: NodeJS.ProcessEnv;
   readonly uid?: number;
+  readonly directory?: string;
 }
 
 class Capture extends Writable {
@@ -41,6 +42,7 @@ export async function runKrtctl(argv: readonly string[], options: RunOptions = {
     stderr,
     env: { KRTD_PAGER: "", ...options.env },
     uid: options.uid ?? 1000,
+    directory: options.directory ?? "/etc/krtd",
     now: () => Date.UTC(2026, 10, 21, 2, 59, 48),
   };
   const code = await runCli(argv, io);
