@@ -38,7 +38,7 @@ export class Fib {
   private fresh = 1;
   /** First id of the free list, linked through `key`. */
   private free: NodeId = 0;
-  private readonly growListeners: ((capacity: number) => void)[] = [];
+  private readonly growListeners = new Set<(capacity: number) => void>();
 
   constructor(family: Family, initialCapacity = 1024) {
     const capacity = Math.max(2, initialCapacity);
@@ -70,9 +70,13 @@ export class Fib {
     return this.fresh;
   }
 
-  /** Calls `listener` after every growth of the columns, before insert() returns the new node. */
-  onGrow(listener: (capacity: number) => void): void {
-    this.growListeners.push(listener);
+  /**
+   * Calls `listener` after every growth of the columns, before insert() returns the new node. Returns a function that
+   * ends that.
+   */
+  onGrow(listener: (capacity: number) => void): () => void {
+    this.growListeners.add(listener);
+    return () => this.growListeners.delete(listener);
   }
 
   /** The node of exactly this prefix, or 0. Host bits must be 0, as in all methods that take a prefix. */

@@ -44,6 +44,8 @@ const QUICK_VERIFIES = 3;
 export interface ExportEvents {
   /** The fate of a write is unknown, or a rival showed up: the kernel must be looked at again soon. */
   verify(reason: string): void;
+  /** A route that others may be reached by was installed. */
+  installed(): void;
   /** Writes are refused for want of privilege; nothing will ever work. */
   fatal(message: string): void;
 }
@@ -136,6 +138,13 @@ export class ExportQueue {
     this.extra.clear();
   }
 
+  /** The last call, when nothing runs any more: gives up what is still held. */
+  close(): void {
+    this.discard();
+    this.waiting.clear();
+    this.overload.close();
+  }
+
   /** Takes over what a scan found to delete. In observe mode it stays there: nothing would ever take it away. */
   take({ stale, extra }: { readonly stale: StaleRoutes; readonly extra: StaleRoutes }): void {
     if (!this.writable) return;
@@ -146,6 +155,7 @@ export class ExportQueue {
 
   /** Tries one route of every waiting group again. */
   wake(): void {
+    if (this.waiting.groupCount === 0) return;
     const { state } = this;
     this.waiting.probe(
       (node, attrs) => this.isWaiting(node, attrs),
@@ -273,7 +283,10 @@ export class ExportQueue {
       state.attrs.release(routes.attrs[i]!);
       if (node !== 0 && (i + 1 === routes.count || batch.node[i + 1] !== node)) this.finish(node);
     }
-    if (reachable) this.wake();
+    if (reachable) {
+      this.wake();
+      this.events.installed();
+    }
   }
 
   private settleDelete(node: NodeId, errno: number, text: string | undefined): void {
@@ -304,7 +317,7 @@ export class ExportQueue {
       state.attrs.retain(attrs);
       this.released.push({ attrs, nodes: this.waiting.release(attrs), at: 0 });
     }
-    return this.waiting.groupCount > 0 && !hasOnlyGateways(state.attrs, attrs);
+    return !hasOnlyGateways(state.attrs, attrs);
   }
 
   /** It may stand there, or a foreign route may have kept it out: until a scan has looked, nothing is replaced. */

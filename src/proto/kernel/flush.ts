@@ -21,10 +21,11 @@ export async function flush(options: {
   readonly queue: ExportQueue;
   readonly os: Os;
   readonly kernelTable: number;
-  readonly protocolId: number;
+  /** 1 for every protocol number that is ours, now or formerly. */
+  readonly ours: Uint8Array;
   readonly clock: Clock;
 }): Promise<number> {
-  const { state, queue, os, kernelTable, protocolId, clock } = options;
+  const { state, queue, os, kernelTable, ours, clock } = options;
   const { fib } = state.table;
   const withdraw = (node: number): void => {
     fib.flags[node]! &= ~INSTALLED;
@@ -41,9 +42,9 @@ export async function flush(options: {
       {
         route(route) {
           const { protocol, type, tos, table, rtmFlags } = route;
-          if (classify(protocol, type, tos, table, rtmFlags, protocolId) !== "ours") return;
+          if (classify(protocol, type, tos, table, rtmFlags, ours) !== "ours") return;
           const attrs = state.attrs.intern(route.attrs);
-          stale.push(route.w0, route.w1, route.w2, route.w3, route.length, route.metric, attrs, protocolId);
+          stale.push(route.w0, route.w1, route.w2, route.w3, route.length, route.metric, attrs, protocol);
         },
       },
     );

@@ -1,7 +1,7 @@
 /**
  * The kernel protocol: keeps one kernel table equal to one table of ours. Here are the hooks of the protocol;
- * when to scan is in scan-cycle.ts, judging in verdict.ts and scan.ts, acting in prune.ts and export-queue.ts,
- * the record of what was sent in sync-state.ts.
+ * when to scan is in scan-cycle.ts, judging in verdict.ts and scan.ts, acting in prune.ts and export-queue.ts, what
+ * notifications mean in route-events.ts, the record of what was sent in sync-state.ts.
  */
 
 import { Alarm } from "../../lib/alarm.ts";
@@ -21,21 +21,29 @@ import type {
 } from "../../nest/protocol.ts";
 import { NONE, type NodeId, type RouteId } from "../../nest/route.ts";
 import type { Rtable } from "../../nest/rtable.ts";
-import { DIRTY, INSTALLED, RIVAL, SENT, SYNCED } from "../../nest/sync-flags.ts";
+import { DIRTY, INSTALLED, SENT } from "../../nest/sync-flags.ts";
+import { walkNodes } from "../../nest/walk.ts";
 import type { KernelRoute, Os, RouteChange } from "../../sysdep/os.ts";
 import type { KernelConfig } from "./config.ts";
+import { Contest } from "./contest.ts";
+import { DriftLog } from "./drift.ts";
 import { ExportQueue } from "./export-queue.ts";
 import { flush } from "./flush.ts";
 import { AlienRoutes } from "./learn.ts";
+import { Redirects } from "./redirects.ts";
 import { type Failure, failureState } from "./retry.ts";
+import { RouteEvents } from "./route-events.ts";
 import { ScanCycle } from "./scan-cycle.ts";
-import { routeStatus, viewKernelRoute } from "./status.ts";
+import { type OwnNumbers, routeStatus, viewKernelRoute } from "./status.ts";
 import { SyncState } from "./sync-state.ts";
+import { ownNumbers } from "./verdict.ts";
 
 /** Of learned routes: anything configured wins. */
 const LEARNED_PREFERENCE = 10;
 /** Route events within this time wake the waiting routes once. */
 const WAKE_MS = 50;
+/** RT_TABLE_MAIN (linux/rtnetlink.h): where the kernel keeps the routes of its own interfaces. */
+const RT_TABLE_MAIN = 254;
 
 export interface KernelOptions {
   readonly config: KernelConfig;
@@ -45,10 +53,14 @@ export interface KernelOptions {
   /** Reads the interfaces again unless that was done less than `maxAgeMs` ago. */
   readonly refreshInterfaces: (maxAgeMs: number) => Promise<unknown>;
   readonly protocolId: number;
+  /** Numbers krtd's routes had before: they are taken for ours. */
+  readonly formerProtocolIds: readonly number[];
   /** Observe mode: nothing is ever written. */
   readonly observe: boolean;
   readonly clock: Clock;
   readonly log: Log;
+  /** A route came into the kernel by which other tables' gateways may be reached. */
+  readonly onInstalled: () => void;
   /** Called when the kernel refuses writes for want of privilege. */
   readonly onFatal: (message: string) => void;
 }
@@ -58,31 +70,39 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   readonly type = "kernel" as const;
   readonly channels: readonly Channel[];
   readonly netns: string | null;
-  private readonly channel: Channel;
   readonly kernel: KernelFacet = this;
   readonly family: Family;
   readonly kernelTable: number;
   readonly firstSync: Promise<void>;
-  readonly drift: readonly DriftRecord[] = [];
+  readonly fed: Promise<void>;
+  private config: KernelConfig;
+  private readonly channel: Channel;
   private readonly options: KernelOptions;
+  private readonly numbers: OwnNumbers;
   private readonly state: SyncState;
   private readonly queue: ExportQueue;
-  private readonly aliens: AlienRoutes | null;
+  private readonly events: RouteEvents;
+  private readonly driftLog = new DriftLog();
+  private aliens: AlienRoutes | null = null;
   private readonly cycle: ScanCycle;
   private readonly writable: boolean;
   private readonly wakeAlarm: Alarm;
   private readonly sourcesReady: Promise<void>;
+  private markReady: () => void = () => {};
   private markFed: () => void = () => {};
+  private markSynced: () => void = () => {};
   private frozen = false;
   private unlisten: (() => void) | null = null;
 
   constructor(options: KernelOptions) {
-    const { config, table, os, clock, log, protocolId } = options;
+    const { config, table, clock, protocolId, formerProtocolIds } = options;
     this.options = options;
+    this.config = config;
     this.name = config.name;
     this.netns = config.netns;
     this.family = table.family;
     this.kernelTable = config.kernelTable;
+    this.numbers = { own: protocolId, ours: ownNumbers(protocolId, formerProtocolIds) };
     this.channel = new Channel({
       name: config.name,
       table,
@@ -90,7 +110,9 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       preference: LEARNED_PREFERENCE,
       import: config.import,
       export: config.export,
+      mergePaths: config.mergePaths,
       deviceName: (device) => options.interfaces.deviceName(device),
+      takes: (route) => this.takes(route),
       sink: this,
       clock,
     });
@@ -99,36 +121,28 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     this.writable = !options.observe && !config.export.rejectsAll;
     this.wakeAlarm = new Alarm(clock, () => this.queue.wake());
     this.sourcesReady = new Promise((resolve) => {
+      this.markReady = resolve;
+    });
+    this.fed = new Promise((resolve) => {
       this.markFed = resolve;
     });
-    const { state, queue, aliens } = this.createParts();
-    this.state = state;
-    this.queue = queue;
-    this.aliens = aliens;
-    let synced = (): void => {};
     this.firstSync = new Promise((resolve) => {
-      synced = resolve;
+      this.markSynced = resolve;
     });
-    this.cycle = new ScanCycle({
-      name: config.name,
-      config,
-      state,
-      queue,
-      aliens,
-      os,
-      protocolId,
-      refreshInterfaces: options.refreshInterfaces,
-      clock,
-      log,
-      onSettled: () =>
-        void queue.drained().then(() => {
-          if (!this.frozen) synced();
-        }),
-    });
+    this.setLearn();
+    if (this.aliens === null) this.markFed();
+    this.state = this.createState();
+    this.queue = this.createQueue();
+    this.cycle = this.createCycle();
+    this.events = this.createEvents();
   }
 
   get inSync(): boolean {
     return this.cycle.settled && this.cycle.problem === null && this.queue.idle;
+  }
+
+  get drift(): readonly DriftRecord[] {
+    return this.driftLog.records;
   }
 
   async start(): Promise<void> {
@@ -137,17 +151,23 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   sourcesFed(): void {
-    this.markFed();
+    this.markReady();
     void this.cycle.run();
+  }
+
+  allFed(): void {
+    this.cycle.release();
   }
 
   freeze(): void {
     if (this.frozen) return;
     this.frozen = true;
+    this.markReady();
     this.markFed();
     this.wakeAlarm.cancel();
     this.cycle.cancel();
     this.queue.discard();
+    this.state.contest.close();
   }
 
   /** Deletes what was sent, unless `keep` or `persist` say otherwise or nothing was ever judged. */
@@ -157,20 +177,56 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     this.unlisten = null;
     await this.cycle.ended();
     await this.queue.drained();
-    const { config, os, log, protocolId, clock } = this.options;
-    if (this.cycle.initialized && this.writable && !options.keep && !config.persist) {
-      const { state, queue, kernelTable } = this;
-      const left = await flush({ state, queue, os, kernelTable, protocolId, clock });
+    const { os, log, clock } = this.options;
+    const { state, queue, kernelTable } = this;
+    if (this.cycle.initialized && this.writable && !options.keep && !this.config.persist) {
+      const left = await flush({ state, queue, os, kernelTable, ours: this.numbers.ours, clock });
       if (left > 0) log.warn("routes of ours are left in the kernel", { protocol: this.name, routes: left });
     }
+    queue.close();
     await this.aliens?.clear(clock);
     await this.channel.down();
+    // Another instance may take the table over: it must not find what this one believed.
+    await walkNodes(state.table.fib, (node) => state.forget(node), clock);
+    state.close();
+  }
+
+  /**
+   * Takes over a configuration that differs in nothing but scan-time, metric, learn, persist, filters and merging.
+   * `soft`: a changed filter or merging counts for routes that change from now on.
+   */
+  async reconfigure(config: KernelConfig, options: { readonly soft: boolean }): Promise<void> {
+    const before = this.config;
+    this.config = config;
+    if (config.scanTimeMs !== before.scanTimeMs) this.cycle.rearm();
+    const learning = config.learn !== before.learn;
+    const importing = config.import.key !== before.import.key;
+    const exporting = config.export.key !== before.export.key || config.mergePaths !== before.mergePaths;
+    this.channel.setImport(config.import);
+    this.channel.setExport(config.export, config.mergePaths);
+    this.state.setDefaultMetric(config.metric);
+    if (learning) {
+      if (config.learn === false) await this.aliens?.clear(this.options.clock);
+      this.setLearn();
+      this.cycle.request("learn has changed");
+    }
+    if (importing && !options.soft) await this.aliens?.announceAgain(this.options.clock);
+    if (exporting && !options.soft) await this.channel.reexport();
+    if (config.metric !== before.metric) await this.pushAll();
+  }
+
+  /** Judges everything once more: the filters may see other names now. */
+  async reload(): Promise<void> {
+    await this.aliens?.announceAgain(this.options.clock);
+    await this.channel.reexport();
+    this.cycle.request("reload");
   }
 
   info(): string {
-    const { initialized, problem } = this.cycle;
+    const { initialized, problem, holding } = this.cycle;
     if (problem !== null) return `last scan incomplete: ${problem}`;
     if (!initialized) return "waiting for the first scan";
+    if (holding) return "waiting for all sources of routes";
     return this.options.observe ? "observing" : "";
   }
 
@@ -182,40 +238,34 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     if (best === NONE && (before & (INSTALLED | SENT)) === 0) return;
     flags[node] = (best === NONE ? before & ~INSTALLED : before | INSTALLED) | DIRTY;
     this.state.clearFailure(node);
-    if (this.cycle.initialized) {
+    if (!this.cycle.initialized) {
+      if (best === NONE) this.state.releaseIfIdle(node, 0);
+    } else if (this.cycle.holding && best !== NONE && (before & SENT) === 0) {
+      this.cycle.request("a net whose route may stand in the kernel already came to be wanted");
+    } else {
       this.queue.push(node);
       this.queue.run();
-    } else if (best === NONE) {
-      this.state.releaseIfIdle(node, 0);
     }
   }
 
-  /**
-   * A route of this family changed in the kernel, not by our hand. At a key of ours that ends what we believed of
-   * it: nothing is replaced there any more before a scan has looked.
-   */
-  routeEvent(route: KernelRoute, change: RouteChange): void {
-    const gone = change === "gone";
+  /** A route of this family changed in the kernel, not by our hand. */
+  routeEvent(route: KernelRoute, change: RouteChange, port: number): void {
     this.cycle.routeEvent();
     if (this.frozen) return;
     // Any new route may be the one that a gateway of ours is reached by.
-    if (!gone && this.queue.waiting.groupCount > 0) this.wakeAlarm.within(WAKE_MS);
-    if (route.table !== this.kernelTable) return;
-    const { fib } = this.state.table;
-    const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
-    if (node === 0 || (fib.flags[node]! & (INSTALLED | SENT)) === 0) return;
-    const sent = (fib.flags[node]! & SENT) !== 0;
-    const atSentKey = sent && this.state.sentMetric[node] === route.metric;
-    if (!atSentKey && this.state.wantedMetric(node) !== route.metric) return;
-    const foreign = !gone && route.protocol !== this.options.protocolId;
-    fib.flags[node] = (fib.flags[node]! & ~SYNCED) | DIRTY | (foreign ? RIVAL : 0);
-    this.cycle.request("a route changed at a key of ours");
+    if (change !== "gone") this.gatewayMayBeReached();
+    if (route.table === this.kernelTable) this.events.take(route, change, port);
+  }
+
+  /** A route came by which waiting ones may be possible. */
+  gatewayMayBeReached(): void {
+    if (!this.frozen && this.queue.waiting.groupCount > 0) this.wakeAlarm.within(WAKE_MS);
   }
 
   /** Notifications were lost: whatever was believed of any route may be wrong until a scan has looked. */
   eventsLost(): void {
     this.cycle.routeEvent();
-    this.cycle.request("notifications lost");
+    this.cycle.interfaceEvent("notifications lost");
   }
 
   /** Waits until the route sources have fed: a scan before that would take their routes for stale. */
@@ -228,14 +278,16 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
 
   status(node: NodeId): KernelRouteStatus {
     const { state, channel, queue } = this;
-    const { observe } = this.options;
-    return routeStatus({ state, channel, queue, initialized: this.cycle.initialized, observe, node });
+    const { observe, clock } = this.options;
+    const { initialized } = this.cycle;
+    const contestedUntil = (contested: NodeId): number => clock.wall() + state.contest.waitMs(contested);
+    return routeStatus({ state, channel, queue, initialized, observe, contestedUntil, node });
   }
 
   async dump(onRoute: (route: KernelRouteView) => void): Promise<string | null> {
-    const { protocolId, config, os } = this.options;
+    const { os } = this.options;
     const route = (seen: KernelRoute): void =>
-      onRoute(viewKernelRoute(this.state, seen, protocolId, config.learn));
+      onRoute(viewKernelRoute(this.state, seen, this.numbers, this.config.learn));
     const outcome = await os.scanRoutes({ family: this.family, table: this.kernelTable }, { route });
     return outcome.complete ? null : (outcome.reason ?? "incomplete");
   }
@@ -252,37 +304,117 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
         errors: Object.fromEntries(counters.errors),
       },
       learned: this.aliens?.size ?? 0,
+      contested: this.state.contest.size,
       repaired: this.queue.repaired,
       queued: this.queue.size,
       waiting: this.state.failing.waiting,
       failed: this.state.failing.failed,
-      contested: 0,
     };
   }
 
-  private createParts(): { state: SyncState; queue: ExportQueue; aliens: AlienRoutes | null } {
-    const { config, table, os, clock, protocolId, interfaces, onFatal } = this.options;
-    const state = new SyncState(table, config.metric, protocolId, (node, failure) =>
-      this.logFailure(node, failure),
+  /** In main the kernel itself keeps what the direct protocol says: to install it there would double it. */
+  private takes(route: RouteId): boolean {
+    const { table } = this.channel;
+    return this.kernelTable !== RT_TABLE_MAIN || table.source(table.sourceOf(route)).sourceType !== "direct";
+  }
+
+  private setLearn(): void {
+    if (this.config.learn === false) this.aliens = null;
+    else this.aliens ??= new AlienRoutes(this.options.table.attrs, this.channel);
+  }
+
+  private async pushAll(): Promise<void> {
+    const { fib } = this.state.table;
+    const push = (node: NodeId): void => {
+      if ((fib.flags[node]! & INSTALLED) !== 0) this.queue.push(node);
+    };
+    if (!this.cycle.initialized) return;
+    await walkNodes(fib, push, this.options.clock, { stopped: () => this.frozen });
+    this.queue.run();
+  }
+
+  private createState(): SyncState {
+    const { clock, log, protocolId } = this.options;
+    const { fib } = this.channel.table;
+    const contest = new Contest(
+      clock,
+      (node, backoffMs) =>
+        log.warn("a route is contested: somebody keeps changing it", {
+          protocol: this.name,
+          prefix: fib.formatNode(node),
+          "next-try-ms": backoffMs,
+        }),
+      (nodes) => {
+        for (const node of nodes) this.queue.push(node);
+        this.queue.run();
+      },
     );
-    const queue = new ExportQueue({
-      state,
+    return new SyncState({
+      channel: this.channel,
+      contest,
+      defaultMetric: this.config.metric,
+      ownProtocol: protocolId,
+      onFailure: (node, failure) => this.logFailure(node, failure),
+    });
+  }
+
+  private createQueue(): ExportQueue {
+    const { os, clock, protocolId, interfaces, onFatal, onInstalled } = this.options;
+    return new ExportQueue({
+      state: this.state,
       os,
-      kernelTable: config.kernelTable,
+      kernelTable: this.kernelTable,
       protocolId,
       writable: this.writable,
       deviceName: (device) => interfaces.deviceName(device),
       clock,
       events: {
         verify: (reason) => this.cycle.request(reason),
+        installed: onInstalled,
         fatal: onFatal,
       },
     });
-    return {
-      state,
-      queue,
-      aliens: config.learn === false ? null : new AlienRoutes(table.attrs, this.channel),
-    };
+  }
+
+  private createCycle(): ScanCycle {
+    const { os, clock, log, refreshInterfaces } = this.options;
+    return new ScanCycle({
+      name: this.name,
+      config: () => this.config,
+      state: this.state,
+      queue: this.queue,
+      aliens: () => this.aliens,
+      os,
+      numbers: this.numbers,
+      redirects: new Redirects(),
+      drift: this.driftLog,
+      refreshInterfaces,
+      clock,
+      log,
+      onLearned: () => this.markFed(),
+      onSettled: () =>
+        void this.queue.drained().then(() => {
+          if (!this.frozen) this.markSynced();
+        }),
+    });
+  }
+
+  private createEvents(): RouteEvents {
+    const { clock, log } = this.options;
+    return new RouteEvents({
+      name: this.name,
+      state: this.state,
+      queue: this.queue,
+      ownProtocol: this.numbers.own,
+      ours: this.numbers.ours,
+      drift: this.driftLog,
+      aliens: () => this.aliens,
+      learnsKernel: () => this.config.learn === "all",
+      initialized: () => this.cycle.initialized,
+      requestScan: (reason) => this.cycle.request(reason),
+      clock,
+      log,
+    });
   }
 
   /** A broken gateway fails a million routes: the log is limited, and the prefix written only when it is used. */
@@ -300,9 +432,13 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   /** Removals in IPv4 are silent: whatever happens to an interface, the table must be looked at again. */
-  private interfaceEvent({ kind }: InterfaceEvent): void {
+  private interfaceEvent(event: InterfaceEvent): void {
     if (!this.cycle.initialized || this.frozen) return;
+    const { kind } = event;
     if (kind === "up" || kind === "address-added" || kind === "changed") this.queue.wake();
-    if (kind !== "created") this.cycle.request(`interface ${kind}`);
+    if (kind !== "created") this.cycle.interfaceEvent(`interface ${kind}`);
+    const renamed = kind === "created" || kind === "renamed";
+    if (renamed && this.channel.exporting.asksDevices) void this.channel.reexport();
+    if (renamed && this.channel.importing.asksDevices) void this.aliens?.announceAgain(this.options.clock);
   }
 }

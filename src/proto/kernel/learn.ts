@@ -3,35 +3,41 @@
  * metric, among equals the one the kernel lists first. The announced content is kept explicitly and compared as
  * a whole; comparing with the head of the list would miss a changed gateway or announce a worse newcomer.
  *
- *   fib.head[node]  first alien of the prefix ──► next ──► next ──► 0
- *   per alien   metric · protocol · attrs (1 reference) · order (position in the last scan that showed it)
- *   per node    announcedAttrs (1 reference, 0 none) · announcedMetric
+ *   fib.head[node]   first alien of the prefix ──► next ──► next ──► 0          columns: alien-store.ts
+ *   fib.flags[node]  DIRTY: an event changed the prefix while a scan ran; that scan says nothing of it
+ *   per node         announcedAttrs (1 reference, 0 none) · announcedMetric · announcedProtocol
  *
  * Aliens are distinct by (protocol, metric); a further one with the same two but other attributes in one scan
- * is a route of its own, as IPv4 lists aliases.
+ * is a route of its own, as IPv4 lists aliases. What is learned must be a function of what the kernel holds, however
+ * scans and events interleave: an event acts only where it leaves no doubt, and where several aliens of one metric
+ * share a prefix (their order is the kernel's secret) or IPv6 merges nexthops, it asks for a scan.
  */
 
 import type { Clock } from "../../lib/clock.ts";
 import type { AttrsTable } from "../../nest/attrs.ts";
 import type { Channel } from "../../nest/channel.ts";
 import { Fib } from "../../nest/fib.ts";
+import { internOrigin } from "../../nest/origin.ts";
 import type { AttrsId, NodeId } from "../../nest/route.ts";
+import { DIRTY } from "../../nest/sync-flags.ts";
 import { walkNodes } from "../../nest/walk.ts";
-import type { KernelRoute } from "../../sysdep/os.ts";
+import type { KernelRoute, RouteChange } from "../../sysdep/os.ts";
+import { AlienStore } from "./alien-store.ts";
 
 export class AlienRoutes {
   private readonly attrs: AttrsTable;
   private readonly channel: Channel;
   private readonly fib: Fib;
+  private readonly store: AlienStore;
   private announcedAttrs: Int32Array;
   private announcedMetric: Uint32Array;
-  private metric = new Uint32Array(256);
-  private protocol = new Uint8Array(256);
-  private attrsIds = new Int32Array(256);
-  private order = new Uint32Array(256);
-  private link = new Int32Array(256);
-  private fresh = 1;
-  private freeList = 0;
+  private announcedProtocol: Uint8Array;
+  /** Origins by rtm_protocol, made when first met. */
+  private readonly origins = new Map<number, number>();
+  private readonly unseen = (alien: number): boolean => this.store.seenIn[alien] !== this.scan;
+  private readonly every = (): boolean => true;
+  private scan = 1;
+  private scanning = false;
   private position = 0;
   private announced = 0;
 
@@ -39,49 +45,64 @@ export class AlienRoutes {
     this.attrs = attrs;
     this.channel = channel;
     this.fib = new Fib(channel.table.family);
+    this.store = new AlienStore(attrs);
     this.announcedAttrs = new Int32Array(this.fib.capacity);
     this.announcedMetric = new Uint32Array(this.fib.capacity);
-    this.fib.onGrow((capacity) => {
-      const grownAttrs = new Int32Array(capacity);
-      grownAttrs.set(this.announcedAttrs);
-      this.announcedAttrs = grownAttrs;
-      const grownMetric = new Uint32Array(capacity);
-      grownMetric.set(this.announcedMetric);
-      this.announcedMetric = grownMetric;
-    });
+    this.announcedProtocol = new Uint8Array(this.fib.capacity);
+    this.fib.onGrow((capacity) => this.grow(capacity));
   }
 
-  /** Prefixes announced to the table. */
+  /** Prefixes announced to the channel. */
   get size(): number {
     return this.announced;
   }
 
-  /** Forgets which aliens the last scan showed. */
+  /** Starts to tell which aliens the next dump shows. */
   beginScan(): void {
-    this.order.fill(0, 0, this.fresh);
+    this.scan++;
     this.position = 0;
+    this.scanning = true;
+    const { flags } = this.fib;
+    for (let node = 0; node < flags.length; node++) if (flags[node] !== 0) flags[node] = 0;
   }
 
   /** The scan shows an alien route. Announcements wait for the prune. */
   seen(route: KernelRoute): void {
-    const node = this.fib.insert(route.w0, route.w1, route.w2, route.w3, route.length);
+    const { fib, store, scan } = this;
+    const node = fib.insert(route.w0, route.w1, route.w2, route.w3, route.length);
+    if ((fib.flags[node]! & DIRTY) !== 0) return;
     const attrs = this.attrs.intern(route.attrs);
     const position = ++this.position;
     let changed = 0;
-    for (let alien = this.fib.head[node]!; alien !== 0; alien = this.link[alien]!) {
-      if (this.order[alien] !== 0) continue;
-      if (this.metric[alien] !== route.metric || this.protocol[alien] !== route.protocol) continue;
-      if (this.attrsIds[alien] === attrs) {
-        this.order[alien] = position;
+    for (let alien = fib.head[node]!; alien !== 0; alien = store.link[alien]!) {
+      if (store.seenIn[alien] === scan) continue;
+      if (store.metric[alien] !== route.metric || store.protocol[alien] !== route.protocol) continue;
+      if (store.attrs[alien] === attrs) {
+        store.order[alien] = position;
+        store.seenIn[alien] = scan;
         this.attrs.release(attrs);
         return;
       }
       if (changed === 0) changed = alien;
     }
-    const alien = changed === 0 ? this.create(node, route.metric, route.protocol) : changed;
-    if (changed !== 0) this.attrs.release(this.attrsIds[alien]!);
-    this.attrsIds[alien] = attrs;
-    this.order[alien] = position;
+    const alien = changed === 0 ? this.create(node, route, attrs) : changed;
+    if (changed !== 0) store.setAttrs(alien, attrs);
+    store.order[alien] = position;
+    store.seenIn[alien] = scan;
+  }
+
+  /** Somebody added, replaced or removed an alien route. False: only a scan can tell what is there now. */
+  event(route: KernelRoute, change: RouteChange): boolean {
+    const { fib } = this;
+    const { w0, w1, w2, w3, length } = route;
+    const node = change === "gone" ? fib.find(w0, w1, w2, w3, length) : fib.insert(w0, w1, w2, w3, length);
+    if (node === 0) return false;
+    if (this.scanning) fib.flags[node]! |= DIRTY;
+    const attrs = this.attrs.intern(route.attrs);
+    const sure = change === "gone" ? this.gone(node, route, attrs) : this.come(node, route, attrs, change);
+    this.attrs.release(attrs);
+    this.settle(node);
+    return sure;
   }
 
   /** The first prefix after `node`, 0 at the end: the cursor of a sliced prune. */
@@ -91,97 +112,174 @@ export class AlienRoutes {
 
   /** Drops the aliens of one prefix that the complete scan did not show, and announces what is best now. */
   prune(node: NodeId): void {
-    let previous = 0;
-    let best = 0;
-    for (let alien = this.fib.head[node]!; alien !== 0; ) {
-      const next = this.link[alien]!;
-      if (this.order[alien] === 0) {
-        this.unlink(node, previous, alien);
-      } else {
-        if (best === 0 || this.isBetter(alien, best)) best = alien;
-        previous = alien;
-      }
-      alien = next;
-    }
-    this.announce(node, best);
-    if (this.fib.head[node] === 0) this.fib.remove(node);
+    const { fib } = this;
+    if ((fib.flags[node]! & DIRTY) === 0) this.drop(node, this.unseen);
+    fib.flags[node] = 0;
+    this.settle(node);
+  }
+
+  /** The scan has ended, pruned or not: prefixes that events emptied meanwhile are freed by the next one. */
+  endScan(): void {
+    this.scanning = false;
+  }
+
+  /** Announces all that is best once more: the import filter has changed. In slices. */
+  async announceAgain(clock: Pick<Clock, "yield">): Promise<void> {
+    await walkNodes(
+      this.fib,
+      (node) => {
+        if (this.announcedAttrs[node] !== 0) this.tell(node);
+      },
+      clock,
+    );
   }
 
   /** Withdraws and forgets everything, in slices. */
   async clear(clock: Pick<Clock, "yield">): Promise<void> {
-    this.order.fill(0, 0, this.fresh);
-    await walkNodes(this.fib, (node) => this.prune(node), clock);
+    this.scanning = false;
+    await walkNodes(
+      this.fib,
+      (node) => {
+        this.drop(node, this.every);
+        this.fib.flags[node] = 0;
+        this.settle(node);
+      },
+      clock,
+    );
   }
 
-  private isBetter(alien: number, than: number): boolean {
-    const difference = this.metric[alien]! - this.metric[than]!;
-    return difference < 0 || (difference === 0 && this.order[alien]! < this.order[than]!);
-  }
-
-  private announce(node: NodeId, best: number): void {
-    const { fib } = this;
-    const before = this.announcedAttrs[node]!;
-    const attrs: AttrsId = best === 0 ? 0 : this.attrsIds[best]!;
-    const metric = best === 0 ? 0 : this.metric[best]!;
-    if (before === attrs && this.announcedMetric[node] === metric) return;
-    const w0 = fib.word(node, 0);
-    const w1 = fib.word(node, 1);
-    const w2 = fib.word(node, 2);
-    const w3 = fib.word(node, 3);
-    if (attrs === 0) {
-      this.announced--;
-      this.channel.withdrawRoute(w0, w1, w2, w3, fib.length(node));
-    } else {
-      if (before === 0) this.announced++;
-      this.attrs.retain(attrs);
-      this.attrs.retain(attrs);
-      this.channel.importRoute(w0, w1, w2, w3, fib.length(node), attrs, metric);
+  /** Whether it was clear what came. Takes no reference. */
+  private come(node: NodeId, route: KernelRoute, attrs: AttrsId, change: RouteChange): boolean {
+    const { store } = this;
+    let peers = 0;
+    let peer = 0;
+    for (let alien = this.fib.head[node]!; alien !== 0; alien = store.link[alien]!) {
+      if (store.metric[alien] !== route.metric) continue;
+      if (store.protocol[alien] === route.protocol && store.attrs[alien] === attrs) {
+        // Told already, by a scan. A replacement may have taken another one's place, though.
+        return change === "new" || this.isAlone(node, alien);
+      }
+      peers++;
+      peer = alien;
     }
-    if (before !== 0) this.attrs.release(before);
-    this.announcedAttrs[node] = attrs;
-    this.announcedMetric[node] = metric;
+    this.attrs.retain(attrs);
+    if (change === "replaced" && peers === 1) {
+      store.setAttrs(peer, attrs);
+      store.protocol[peer] = route.protocol;
+      return route.family === 4;
+    }
+    const alien = this.create(node, route, attrs);
+    store.order[alien] = ++this.position;
+    return change === "new" && peers === 0;
   }
 
-  private create(node: NodeId, metric: number, protocol: number): number {
-    let alien = this.freeList;
-    if (alien === 0) {
-      alien = this.fresh++;
-      if (alien >= this.link.length) this.grow();
-    } else {
-      this.freeList = this.link[alien]!;
+  private gone(node: NodeId, route: KernelRoute, attrs: AttrsId): boolean {
+    const { store } = this;
+    let found = false;
+    this.drop(node, (alien) => {
+      if (found || store.metric[alien] !== route.metric || store.protocol[alien] !== route.protocol)
+        return false;
+      found = store.attrs[alien] === attrs;
+      return found;
+    });
+    return found;
+  }
+
+  /** No other alien of the prefix has its metric. */
+  private isAlone(node: NodeId, alien: number): boolean {
+    const { store } = this;
+    for (let other = this.fib.head[node]!; other !== 0; other = store.link[other]!) {
+      if (other !== alien && store.metric[other] === store.metric[alien]) return false;
     }
-    this.metric[alien] = metric;
-    this.protocol[alien] = protocol;
-    this.link[alien] = this.fib.head[node]!;
+    return true;
+  }
+
+  private create(node: NodeId, route: KernelRoute, attrs: AttrsId): number {
+    const alien = this.store.create(route.metric, route.protocol, attrs, this.fib.head[node]!);
     this.fib.head[node] = alien;
     return alien;
   }
 
-  private unlink(node: NodeId, previous: number, alien: number): void {
-    const next = this.link[alien]!;
-    if (previous === 0) this.fib.head[node] = next;
-    else this.link[previous] = next;
-    this.attrs.release(this.attrsIds[alien]!);
-    this.link[alien] = this.freeList;
-    this.freeList = alien;
+  private drop(node: NodeId, goes: (alien: number) => boolean): void {
+    const { fib, store } = this;
+    let previous = 0;
+    for (let alien = fib.head[node]!; alien !== 0; ) {
+      const next = store.link[alien]!;
+      if (goes(alien)) {
+        if (previous === 0) fib.head[node] = next;
+        else store.link[previous] = next;
+        store.release(alien);
+      } else {
+        previous = alien;
+      }
+      alien = next;
+    }
   }
 
-  private grow(): void {
-    const capacity = this.link.length * 2;
-    const metric = new Uint32Array(capacity);
-    metric.set(this.metric);
-    this.metric = metric;
-    const protocol = new Uint8Array(capacity);
-    protocol.set(this.protocol);
-    this.protocol = protocol;
-    const attrsIds = new Int32Array(capacity);
-    attrsIds.set(this.attrsIds);
-    this.attrsIds = attrsIds;
-    const order = new Uint32Array(capacity);
-    order.set(this.order);
-    this.order = order;
-    const link = new Int32Array(capacity);
-    link.set(this.link);
-    this.link = link;
+  /** Announces what is best now, if that is news; frees the prefix when nothing is left of it. */
+  private settle(node: NodeId): void {
+    const { fib, store } = this;
+    let best = 0;
+    for (let alien = fib.head[node]!; alien !== 0; alien = store.link[alien]!) {
+      if (best === 0 || this.isBetter(alien, best)) best = alien;
+    }
+    const before = this.announcedAttrs[node]!;
+    const attrs: AttrsId = best === 0 ? 0 : store.attrs[best]!;
+    const metric = best === 0 ? 0 : store.metric[best]!;
+    const protocol = best === 0 ? 0 : store.protocol[best]!;
+    const same =
+      before === attrs && this.announcedMetric[node] === metric && this.announcedProtocol[node] === protocol;
+    if (!same) {
+      if (attrs !== 0) this.attrs.retain(attrs);
+      this.announcedAttrs[node] = attrs;
+      this.announcedMetric[node] = metric;
+      this.announcedProtocol[node] = protocol;
+      this.announced += (attrs === 0 ? 0 : 1) - (before === 0 ? 0 : 1);
+      this.tell(node);
+      if (before !== 0) this.attrs.release(before);
+    }
+    if (fib.head[node] === 0 && fib.flags[node] === 0) fib.remove(node);
+  }
+
+  private isBetter(alien: number, than: number): boolean {
+    const { metric, order } = this.store;
+    const difference = metric[alien]! - metric[than]!;
+    return difference < 0 || (difference === 0 && order[alien]! < order[than]!);
+  }
+
+  private tell(node: NodeId): void {
+    const { fib } = this;
+    const w0 = fib.word(node, 0);
+    const w1 = fib.word(node, 1);
+    const w2 = fib.word(node, 2);
+    const w3 = fib.word(node, 3);
+    const length = fib.length(node);
+    const attrs = this.announcedAttrs[node]!;
+    if (attrs === 0) {
+      this.channel.withdrawRoute(w0, w1, w2, w3, length);
+      return;
+    }
+    this.attrs.retain(attrs);
+    const origin = this.originOf(this.announcedProtocol[node]!);
+    this.channel.importRoute(w0, w1, w2, w3, length, attrs, this.announcedMetric[node]!, origin);
+  }
+
+  private originOf(protocol: number): number {
+    let origin = this.origins.get(protocol);
+    if (origin === undefined) {
+      origin = internOrigin({ protocol, recursive: false, trail: [] });
+      this.origins.set(protocol, origin);
+    }
+    return origin;
+  }
+
+  private grow(capacity: number): void {
+    const { announcedAttrs, announcedMetric, announcedProtocol } = this;
+    this.announcedAttrs = new Int32Array(capacity);
+    this.announcedAttrs.set(announcedAttrs);
+    this.announcedMetric = new Uint32Array(capacity);
+    this.announcedMetric.set(announcedMetric);
+    this.announcedProtocol = new Uint8Array(capacity);
+    this.announcedProtocol.set(announcedProtocol);
   }
 }

@@ -13,6 +13,7 @@ export class LoadRetry {
   private readonly retry: (nodes: readonly NodeId[]) => void;
   private nodes: NodeId[] = [];
   private delayMs = SHORTEST_MS;
+  private disarm: (() => void) | null = null;
 
   constructor(clock: Clock, retry: (nodes: readonly NodeId[]) => void) {
     this.clock = clock;
@@ -27,13 +28,21 @@ export class LoadRetry {
     this.nodes.push(node);
     if (this.dueAt !== null) return;
     this.dueAt = this.clock.wall() + this.delayMs;
-    this.clock.after(this.delayMs, () => {
+    this.disarm = this.clock.after(this.delayMs, () => {
+      this.disarm = null;
       this.dueAt = null;
       const { nodes } = this;
       this.nodes = [];
       this.retry(nodes);
     });
     this.delayMs = Math.min(this.delayMs * 2, LONGEST_MS);
+  }
+
+  /** Nothing is tried any more. */
+  close(): void {
+    this.disarm?.();
+    this.nodes = [];
+    this.dueAt = null;
   }
 
   /** A write went through: the kernel has room again. */

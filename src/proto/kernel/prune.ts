@@ -11,6 +11,7 @@ import { EEXIST } from "../../lib/errno.ts";
 import type { NodeId } from "../../nest/route.ts";
 import {
   DIRTY,
+  DRIFTED,
   INFLIGHT,
   INSTALLED,
   QUEUED,
@@ -24,11 +25,11 @@ import { walkNodes } from "../../nest/walk.ts";
 import type { ExportQueue } from "./export-queue.ts";
 import type { AlienRoutes } from "./learn.ts";
 import { isProbed } from "./retry.ts";
+import { KEY_TAKEN } from "./rival.ts";
 import type { RouteScan } from "./scan.ts";
 import type { SyncState } from "./sync-state.ts";
 
 const SLICE = 1024;
-const KEY_TAKEN = "Another route holds this key";
 
 export interface PruneOptions {
   readonly scan: RouteScan;
@@ -42,7 +43,7 @@ export interface PruneOptions {
   readonly first: boolean;
   readonly clock: Clock;
   readonly stopped: () => boolean;
-  /** Called for each own route the kernel should have had and did not show. */
+  /** Called for each own route the kernel should have had and did not show, while it is still on record. */
   readonly missing: (node: NodeId) => void;
 }
 
@@ -84,14 +85,15 @@ function queueUpdate({ state, queue }: PruneOptions, node: NodeId): void {
   const sameKey = state.sentMetric[node] === state.wantedMetric(node);
   if (!sameKey && keyTaken(state, node)) return;
   const failure = state.failures.get(state.failure[node]!);
-  if (!isProbed(failure?.class) && failure?.class !== "permanent") queue.push(node);
+  if (isProbed(failure?.class) || failure?.class === "permanent") return;
+  if (mayRepair(state, node)) queue.push(node);
 }
 
 function queueMissing(options: PruneOptions, node: NodeId, flags: number): void {
   const { state, queue } = options;
   if ((flags & SENT) !== 0) {
-    state.clearSent(node);
     if ((flags & INSTALLED) !== 0) options.missing(node);
+    state.clearSent(node);
   }
   if ((flags & INSTALLED) === 0) {
     state.releaseIfIdle(node, QUEUED | INFLIGHT);
@@ -103,7 +105,14 @@ function queueMissing(options: PruneOptions, node: NodeId, flags: number): void 
   if (failure?.class === "permanent") return;
   // Waiting routes are tried one per group, by wake(); only one whose route vanished starts over.
   if (isProbed(failure?.class) && (flags & SENT) === 0) return;
-  queue.push(node);
+  if (!state.contest.has(node)) queue.push(node);
+}
+
+/** A net that was found changed: others may be at it faster than scans are. */
+function mayRepair(state: SyncState, node: NodeId): boolean {
+  const { fib } = state.table;
+  if ((fib.flags[node]! & DRIFTED) === 0) return !state.contest.has(node);
+  return state.contest.mayRepair(node, fib.capacity);
 }
 
 /** Whether the scan saw a foreign route at the key we would add: then nothing is sent, and the route has failed. */

@@ -169,6 +169,10 @@ export class WaitingRoutes {
     }
   }
 
+  clear(): void {
+    for (const attrs of [...this.groups.keys()]) this.drop(attrs);
+  }
+
   private take(group: Group): NodeId | undefined {
     const node = group.nodes.pop();
     if (node !== undefined && this.listedIn[node] === group.serial) this.listedIn[node] = 0;

@@ -21,6 +21,9 @@ const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
   188: "ospf",
 };
 
+/** What a route fails with when a foreign one holds its key. */
+export const KEY_TAKEN = "Another route holds this key";
+
 export function packRival(protocol: number, type: number): number {
   return (type << 8) | protocol;
 }

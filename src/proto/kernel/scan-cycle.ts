@@ -9,19 +9,27 @@
  * Nothing is written before the first complete scan: exports only set flags. The first prune then adopts what
  * is already right, so that a restart with an unchanged configuration writes nothing. An incomplete dump
  * deletes nothing and withdraws nothing. A scan asked for while one runs results in exactly one more.
+ *
+ * Routes of ours that nobody wants are deleted only when every source of routes has fed, those that must scan first
+ * (learning, over a pipe) too: until then a prune "holds" them, and one more scan follows when all have fed. What is
+ * exported meanwhile may stand in the kernel already, so that scan, or one asked for, installs or adopts it.
  */
 
 import { Alarm } from "../../lib/alarm.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { KernelReport, ScanState } from "../../nest/protocol.ts";
-import { DRIFTED } from "../../nest/sync-flags.ts";
-import type { Os } from "../../sysdep/os.ts";
+import type { NodeId } from "../../nest/route.ts";
+import { DRIFTED, SENT } from "../../nest/sync-flags.ts";
+import type { KernelRoute, Os } from "../../sysdep/os.ts";
 import type { KernelConfig } from "./config.ts";
+import type { DriftLog } from "./drift.ts";
 import type { ExportQueue } from "./export-queue.ts";
 import type { AlienRoutes } from "./learn.ts";
 import { prune } from "./prune.ts";
+import type { Redirects } from "./redirects.ts";
 import { RouteScan } from "./scan.ts";
+import type { OwnNumbers } from "./status.ts";
 import type { SyncState } from "./sync-state.ts";
 
 /** An interface list older than this is read again before routes are judged. */
@@ -36,21 +44,28 @@ const RETRY_MAX_MS = 10_000;
  */
 const UNPROVEN_LIMIT = 3;
 
+/** Changes by others described after one scan; the log counts them all. */
+const MOST_REPORTED = 1024;
+
 /** What a complete dump says of a route it did not show. */
 type Absence = "proven" | "assumed" | "unknown";
 
 export interface ScanCycleOptions {
   readonly name: string;
-  readonly config: KernelConfig;
+  readonly config: () => KernelConfig;
   readonly state: SyncState;
   readonly queue: ExportQueue;
-  readonly aliens: AlienRoutes | null;
+  readonly aliens: () => AlienRoutes | null;
   readonly os: Os;
-  readonly protocolId: number;
+  readonly numbers: OwnNumbers;
+  readonly redirects: Redirects;
+  readonly drift: DriftLog;
   /** Reads the interfaces again unless that was done less than `maxAgeMs` ago. */
   readonly refreshInterfaces: (maxAgeMs: number) => Promise<unknown>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Called when the first scan whose absences are proven was pruned: what is to be learned has been announced. */
+  readonly onLearned: () => void;
   /** Called once, when `settled` becomes true. */
   readonly onSettled: () => void;
 }
@@ -77,10 +92,23 @@ export class ScanCycle {
   private lastProblem: string | null = null;
   private lastRoutes = 0;
   private told = { waiting: 0, failed: 0 };
+  private released = false;
+  private held = false;
+  private provenOnce = false;
+  private reported = 0;
+  /** Monotonic. */
+  private lastEnd = Number.NEGATIVE_INFINITY;
+  /** Something happened to an interface since the last scan began: what is missing went with it. */
+  private disturbed = false;
 
   constructor(options: ScanCycleOptions) {
     this.options = options;
     this.alarm = new Alarm(options.clock, () => void this.run());
+  }
+
+  /** Routes of ours stand in the kernel that may come to be wanted: what is exported must be looked for first. */
+  get holding(): boolean {
+    return this.held;
   }
 
   /** Why the last scan was not complete, or null when it was (or none has ended yet). */
@@ -119,8 +147,30 @@ export class ScanCycle {
   /** Asks for a scan soon; many requests within COALESCE_MS are one. */
   request(reason: string): void {
     if (this.state === "init") return;
-    this.options.log.debug("scan requested", { protocol: this.options.name, reason });
-    this.within(COALESCE_MS);
+    const { log, name, clock } = this.options;
+    log.debug("scan requested", { protocol: name, reason });
+    // Who changes routes all the time must not keep krtd scanning all the time: half of it at most.
+    const rest = this.lastEnd + (this.lastDurationMs ?? 0) - clock.now();
+    this.within(Math.max(COALESCE_MS, rest));
+  }
+
+  /** An interface came, went or changed. */
+  interfaceEvent(reason: string): void {
+    this.disturbed = true;
+    this.request(reason);
+  }
+
+  /** Every source of routes has fed: what nobody wants may go. */
+  release(): void {
+    this.released = true;
+    if (this.held) void this.run();
+    else if (this.provenOnce) this.settle();
+  }
+
+  /** The time between scans has changed. */
+  rearm(): void {
+    const { scanTimeMs } = this.options.config();
+    if (scanTimeMs > 0 && this.state !== "init") this.within(scanTimeMs);
   }
 
   /** A route of this family changed in the kernel, not by our hand: an IPv6 dump under way may be incomplete. */
@@ -144,7 +194,7 @@ export class ScanCycle {
   }
 
   private async runOnce(): Promise<boolean> {
-    const { clock, log, name, config } = this.options;
+    const { clock, log, name } = this.options;
     this.alarm.cancel();
     let complete = false;
     try {
@@ -156,20 +206,35 @@ export class ScanCycle {
     this.tellFailing();
     this.state = this.initialized ? "idle" : "first-scan";
     this.lastAt = clock.wall();
+    this.lastEnd = clock.now();
+    const { scanTimeMs } = this.options.config();
     if (!complete) this.within(Math.min(RETRY_MIN_MS * 2 ** Math.min(this.failedInRow, 10), RETRY_MAX_MS));
-    if (config.scanTimeMs > 0) this.within(config.scanTimeMs);
+    if (scanTimeMs > 0) this.within(scanTimeMs);
     return complete;
   }
 
   private async scan(): Promise<boolean> {
-    const { os, clock, log, name, state, queue, aliens, protocolId, config } = this.options;
+    const { os, clock, log, name, state, queue, numbers, redirects } = this.options;
+    const config = this.options.config();
+    const aliens = this.options.aliens();
     await this.options.refreshInterfaces(INTERFACE_MAX_AGE_MS);
     this.state = this.initialized ? "scanning" : "first-scan";
     const startedAt = clock.now();
     const changesBefore = this.routeEvents + queue.deletions;
-    const learnKernel = config.learn === "all";
-    const stopped = (): boolean => this.stopping;
-    const scan = new RouteScan({ state, ownProtocol: protocolId, aliens, learnKernel, stopped });
+    const disturbed = this.disturbed;
+    this.disturbed = false;
+    this.reported = 0;
+    const first = !this.initialized;
+    const scan = new RouteScan({
+      state,
+      ownProtocol: numbers.own,
+      ours: numbers.ours,
+      aliens,
+      learnKernel: config.learn === "all",
+      unwelcome: (route) => redirects.unwelcome(route, first),
+      drifted: (node, shown) => this.reportDrift(node, shown),
+      stopped: () => this.stopping,
+    });
     const query = { family: state.table.family, table: config.kernelTable };
     try {
       const outcome = await os.scanRoutes(query, scan);
@@ -177,27 +242,38 @@ export class ScanCycle {
       this.lastRoutes = outcome.messages;
       if (this.stopping) return false;
       if (!outcome.complete) {
+        scan.abandon();
+        this.disturbed ||= disturbed;
         this.failed(outcome.reason ?? "incomplete");
         log.warn("scan incomplete, nothing pruned", { protocol: name, reason: outcome.reason });
         return false;
       }
       this.lastProblem = null;
       this.failedInRow = 0;
-      const whole = await this.prune(scan, this.absence(changesBefore));
+      const whole = await this.prune(scan, this.absence(changesBefore), disturbed);
       this.lastDurationMs = clock.now() - startedAt;
       return whole;
     } finally {
+      scan.abandon();
       scan.discard();
     }
   }
 
-  private async prune(scan: RouteScan, absence: Absence): Promise<boolean> {
+  private async prune(scan: RouteScan, absence: Absence, disturbed: boolean): Promise<boolean> {
     const provesAbsence = absence !== "unknown";
-    const { state, queue, aliens, clock, log, name, onSettled } = this.options;
+    const { state, queue, clock, log, name, onLearned } = this.options;
+    const aliens = this.options.aliens();
     const first = !this.initialized;
     this.state = "pruning";
     this.initialized = true;
-    if (scan.stale.size > 0 && queue.writable) {
+    this.held = scan.stale.size > 0 && !this.released;
+    if (this.held) {
+      log.info("routes of ours that nobody wants yet are kept until all sources have fed", {
+        protocol: name,
+        routes: scan.stale.size,
+      });
+      scan.stale.clear();
+    } else if (scan.stale.size > 0 && queue.writable) {
       log.info("removing stale routes of ours", { protocol: name, routes: scan.stale.size });
     }
     let missing = 0;
@@ -214,19 +290,48 @@ export class ScanCycle {
       missing: (node) => {
         missing++;
         state.table.fib.flags[node]! |= DRIFTED;
+        if (!disturbed) this.reportDrift(node, null);
         if (log.enabled("debug")) log.debug("reinstalling", { prefix: state.table.fib.formatNode(node) });
       },
     });
     if (missing + scan.changed > 0) {
-      log.info("repairing drift", { protocol: name, missing, changed: scan.changed });
+      const what = disturbed ? "reinstalling routes after an interface changed" : "repairing drift";
+      log.info(what, { protocol: name, missing, changed: scan.changed });
     }
-    if (whole && provesAbsence && !this.settled) {
-      this.settled = true;
-      onSettled();
+    if (whole && provesAbsence) {
+      if (!this.provenOnce) onLearned();
+      this.provenOnce = true;
+      if (this.released && !this.held) this.settle();
     }
     if (scan.lookAgain) this.request("routes of ours stood twice at one key, or with nexthops added");
     if (absence !== "proven") this.request("IPv6 routes changed during the dump");
     return whole;
+  }
+
+  private settle(): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.options.onSettled();
+  }
+
+  /** A route of ours is not what was sent, or (`shown` null) not there, and no event has told of it. */
+  private reportDrift(node: NodeId, shown: KernelRoute | null): void {
+    const { state, drift, clock, name, queue } = this.options;
+    if (++this.reported > MOST_REPORTED) return;
+    const { fib, attrs, family } = state.table;
+    const sent = (fib.flags[node]! & SENT) !== 0;
+    drift.add({
+      at: clock.wall(),
+      protocol: name,
+      prefix: fib.prefix(node),
+      metric: sent ? state.sentMetric[node]! : state.wantedMetric(node),
+      kind: shown === null ? "deleted" : "changed",
+      seenBy: "scan",
+      port: null,
+      before: sent ? attrs.describe(state.sentAttrs[node]!, family) : null,
+      after: shown === null ? null : attrs.describeDraft(shown.attrs, family),
+      reaction: queue.writable ? "repaired" : "left",
+    });
   }
 
   /** How many routes are not where they should be, when that has changed: a line at the trouble, one at its end. */

@@ -36,10 +36,16 @@ const FOREIGN_NEXTHOPS = "Somebody added nexthops to this route";
 export interface ScanOptions {
   readonly state: SyncState;
   readonly ownProtocol: number;
+  /** 1 for every protocol number that is ours, now or formerly. */
+  readonly ours: Uint8Array;
   /** Collects alien routes, or null when nothing is learned. */
   readonly aliens: AlienRoutes | null;
   /** Learn routes of protocol kernel too. */
   readonly learnKernel: boolean;
+  /** Whether this redirect is to be deleted. */
+  readonly unwelcome: (redirect: KernelRoute) => boolean;
+  /** Somebody changed our route of this net. What was sent is still on record. */
+  readonly drifted: (node: NodeId, shown: KernelRoute) => void;
   /** The protocol is stopping: what is wanted no longer counts, so nothing is judged. */
   readonly stopped: () => boolean;
 }
@@ -79,6 +85,11 @@ export class RouteScan implements RouteSink {
     this.options.state.rivals = this.rivals;
   }
 
+  /** It ended without being complete. */
+  abandon(): void {
+    this.options.aliens?.endScan();
+  }
+
   /** Gives up what was found: the dump was incomplete, or prune has taken it. */
   discard(): void {
     this.stale.clear();
@@ -86,21 +97,15 @@ export class RouteScan implements RouteSink {
   }
 
   route(route: KernelRoute): void {
-    const { state, ownProtocol, stopped } = this.options;
+    const { state, ours, stopped } = this.options;
     if (stopped()) return;
-    const routeClass = classify(
-      route.protocol,
-      route.type,
-      route.tos,
-      route.table,
-      route.rtmFlags,
-      ownProtocol,
-    );
+    const routeClass = classify(route.protocol, route.type, route.tos, route.table, route.rtmFlags, ours);
     if (routeClass === "ours") {
       this.judge(route);
       return;
     }
     if (route.tos === 0 && state.table.fib.size > 0) this.noteRival(route);
+    if (routeClass === "redirect" && this.options.unwelcome(route)) this.pushExtra(route);
     const { aliens, learnKernel } = this.options;
     if (aliens === null) return;
     if (routeClass === "alien" || (learnKernel && routeClass === "kernel")) aliens.seen(route);
@@ -112,7 +117,7 @@ export class RouteScan implements RouteSink {
     const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
     if (node !== 0) this.retireOldKey(node, route.metric);
     const flags = node === 0 ? 0 : fib.flags[node]!;
-    const judged = judgeOwn(state, node, flags, route);
+    const judged = judgeOwn(state, node, flags, route, this.options.ownProtocol);
     switch (judged) {
       case "seen":
         this.adopt(node, route);
@@ -121,6 +126,7 @@ export class RouteScan implements RouteSink {
         if (this.isDrift(node, route)) {
           this.changed++;
           fib.flags[node]! |= DRIFTED;
+          this.options.drifted(node, route);
         }
         this.forgetRival(node);
         if (route.family === 6 && this.judgeSiblings(node, route)) return;
@@ -160,6 +166,7 @@ export class RouteScan implements RouteSink {
   private isAsSent(node: NodeId, route: KernelRoute): boolean {
     const { state } = this.options;
     if ((state.table.fib.flags[node]! & SENT) === 0 || state.sentMetric[node] !== route.metric) return false;
+    if (state.sentProtocol(node) !== route.protocol) return false;
     return state.attrs.matches(state.sentAttrs[node]!, route.attrs);
   }
 
@@ -177,9 +184,11 @@ export class RouteScan implements RouteSink {
     const { fib } = state.table;
     const { w0, w1, w2, w3, length, metric } = route;
     const firstIsRight = (fib.flags[node]! & VERDICT_MASK) === VERDICT_SEEN;
-    if (!firstIsRight && !state.attrs.matches(state.wantedAttrs(node), route.attrs)) return;
+    const right = route.protocol === this.options.ownProtocol;
+    if (!firstIsRight && !(right && state.attrs.matches(state.wantedAttrs(node), route.attrs))) return;
     const wrong = firstIsRight ? state.attrs.intern(route.attrs) : state.retainedSentAttrs(node);
-    this.extra.push(w0, w1, w2, w3, length, metric, wrong, this.options.ownProtocol);
+    const protocol = firstIsRight ? route.protocol : state.sentProtocol(node);
+    this.extra.push(w0, w1, w2, w3, length, metric, wrong, protocol);
     if (firstIsRight) return;
     fib.flags[node]! &= ~VERDICT_MASK;
     this.adopt(node, route);
@@ -244,6 +253,11 @@ export class RouteScan implements RouteSink {
     fib.flags[node]! &= ~VERDICT_MASK;
   }
 
+  private pushExtra(route: KernelRoute): void {
+    const { w0, w1, w2, w3, length, metric, protocol } = route;
+    this.extra.push(w0, w1, w2, w3, length, metric, this.options.state.attrs.intern(route.attrs), protocol);
+  }
+
   private adopt(node: NodeId, route: KernelRoute): void {
     const { state } = this.options;
     this.forgetRival(node);
@@ -260,7 +274,7 @@ export class RouteScan implements RouteSink {
   private recordShown(node: NodeId, route: KernelRoute): void {
     const { state } = this.options;
     const shown = state.attrs.intern(route.attrs);
-    state.recordSent(node, route.metric, shown, false);
+    state.recordSent(node, route.metric, shown, false, route.protocol);
     state.attrs.release(shown);
   }
 
@@ -283,9 +297,16 @@ export class RouteScan implements RouteSink {
  * The verdict on one route of ours. `node` 0 and `flags` 0 when its prefix has none. Shared by the scan and by
  * `show kernel`, which passes only the flags that do not belong to a running scan.
  */
-export function judgeOwn(state: SyncState, node: NodeId, flags: number, route: KernelRoute): Verdict {
+export function judgeOwn(
+  state: SyncState,
+  node: NodeId,
+  flags: number,
+  route: KernelRoute,
+  ownProtocol: number,
+): Verdict {
   if ((flags & INSTALLED) === 0) return verdict("ours", flags, false, false);
   const sameKey = state.wantedMetric(node) === route.metric;
-  const equal = sameKey && state.attrs.matches(state.wantedAttrs(node), route.attrs);
+  const equal =
+    sameKey && route.protocol === ownProtocol && state.attrs.matches(state.wantedAttrs(node), route.attrs);
   return verdict("ours", flags, sameKey, equal);
 }

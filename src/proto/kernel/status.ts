@@ -12,6 +12,13 @@ import { judgeOwn } from "./scan.ts";
 import type { SyncState } from "./sync-state.ts";
 import { classify } from "./verdict.ts";
 
+/** Our protocol number, and 1 for every number that is ours, now or formerly. */
+export interface OwnNumbers {
+  readonly own: number;
+  readonly ours: Uint8Array;
+}
+
+const CONTESTED = "Somebody keeps changing this route: krtd waits before it puts it right again";
 const OBSERVING = "observe mode: krtd writes nothing";
 
 export function routeStatus(options: {
@@ -20,6 +27,8 @@ export function routeStatus(options: {
   readonly queue: ExportQueue;
   readonly initialized: boolean;
   readonly observe: boolean;
+  /** Wall clock of the next try of a contested net. */
+  readonly contestedUntil: (node: NodeId) => number;
   readonly node: NodeId;
 }): KernelRouteStatus {
   const { state, queue, node } = options;
@@ -34,9 +43,14 @@ export function routeStatus(options: {
     message:
       failure?.class === "rival" && rival !== null
         ? `Key held by ${rival}`
-        : (failure?.message ?? pendingReason),
+        : (failure?.message ?? (kernelState === "contested" ? CONTESTED : pendingReason)),
     attempts: state.attempts[node]!,
-    nextRetryAt: failure?.class === "load" ? queue.overload.dueAt : null,
+    nextRetryAt:
+      kernelState === "contested"
+        ? options.contestedUntil(node)
+        : failure?.class === "load"
+          ? queue.overload.dueAt
+          : null,
     rival,
   };
 }
@@ -56,6 +70,7 @@ function stateOf(
   if (best === NONE) return "none";
   const flags = table.fib.flags[node]!;
   if ((flags & INSTALLED) === 0) return table.sourceOf(best) === channel.source ? "learned" : "filtered";
+  if (state.contest.has(node) && (flags & SYNCED) === 0) return "contested";
   if (failure !== null) return failureState(failure.class);
   const asWanted =
     state.sentAttrs[node] === state.wantedAttrs(node) && state.sentMetric[node] === state.wantedMetric(node);
@@ -66,11 +81,11 @@ function stateOf(
 export function viewKernelRoute(
   state: SyncState,
   route: KernelRoute,
-  ownProtocol: number,
+  numbers: OwnNumbers,
   learn: boolean | "all",
 ): KernelRouteView {
   const { family, w0, w1, w2, w3, length, table, protocol, type, scope, tos, metric, rtmFlags } = route;
-  const routeClass = classify(protocol, type, tos, table, rtmFlags, ownProtocol);
+  const routeClass = classify(protocol, type, tos, table, rtmFlags, numbers.ours);
   return {
     prefix: { family, w0, w1, w2, w3, length },
     table,
@@ -81,7 +96,7 @@ export function viewKernelRoute(
     metric,
     attrs: state.attrs.describeDraft(route.attrs),
     class: routeClass,
-    verdict: verdictText(state, route, routeClass, learn),
+    verdict: verdictText(state, route, routeClass, numbers.own, learn),
   };
 }
 
@@ -89,13 +104,14 @@ function verdictText(
   state: SyncState,
   route: KernelRoute,
   routeClass: KernelRouteView["class"],
+  ownProtocol: number,
   learn: boolean | "all",
 ): string {
   if (routeClass === "ours") {
     const node = state.table.fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
     const flags = node === 0 ? 0 : state.table.fib.flags[node]!;
     if ((flags & (QUEUED | INFLIGHT)) !== 0) return "changed during scan";
-    return judgeOwn(state, node, flags & INSTALLED, route);
+    return judgeOwn(state, node, flags & INSTALLED, route, ownProtocol);
   }
   if (routeClass === "alien") return learn === false ? "ignore" : "learn";
   return routeClass === "kernel" && learn === "all" ? "learn" : "ignore";

@@ -10,13 +10,17 @@
  *   failure     id in `failures`, 0 none
  *   attempts    failed writes in a row, stops at 255
  *
- * Flush and key changes go by this record, never by what the configuration says now.
+ *
+ * Flush and key changes go by this record, never by what the configuration says now. What is wanted is what the
+ * channel exports: the best route of the net after filter and merging.
  */
 
 import type { AttrsTable } from "../../nest/attrs.ts";
+import type { Channel } from "../../nest/channel.ts";
 import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
 import type { Rtable } from "../../nest/rtable.ts";
 import { INSTALLED, SENT, SYNC_ERROR, SYNCED } from "../../nest/sync-flags.ts";
+import type { Contest } from "./contest.ts";
 import { type Failure, Failures, failureState } from "./retry.ts";
 
 export class SyncState {
@@ -34,27 +38,34 @@ export class SyncState {
   /** Nodes whose route in the kernel still has a former protocol number of ours. */
   private readonly formerProtocol = new Map<NodeId, number>();
   private readonly ownProtocol: number;
+  private readonly channel: Channel;
+  readonly contest: Contest;
+  private readonly forgetGrowth: () => void;
   private defaultMetric: number;
   private readonly onFailure: (node: NodeId, failure: Failure) => void;
 
   /** `onFailure` hears of a route that begins to fail, not of further attempts. */
-  constructor(
-    table: Rtable,
-    defaultMetric: number,
-    ownProtocol: number,
-    onFailure: (node: NodeId, failure: Failure) => void = () => {},
-  ) {
+  constructor(options: {
+    readonly channel: Channel;
+    readonly contest: Contest;
+    readonly defaultMetric: number;
+    readonly ownProtocol: number;
+    readonly onFailure: (node: NodeId, failure: Failure) => void;
+  }) {
+    const { table } = options.channel;
     this.table = table;
-    this.onFailure = onFailure;
+    this.channel = options.channel;
+    this.contest = options.contest;
+    this.onFailure = options.onFailure;
     this.attrs = table.attrs;
-    this.defaultMetric = defaultMetric;
-    this.ownProtocol = ownProtocol;
+    this.defaultMetric = options.defaultMetric;
+    this.ownProtocol = options.ownProtocol;
     const { capacity } = table.fib;
     this.sentMetric = new Uint32Array(capacity);
     this.sentAttrs = new Int32Array(capacity);
     this.failure = new Uint16Array(capacity);
     this.attempts = new Uint8Array(capacity);
-    table.fib.onGrow((grown) => {
+    this.forgetGrowth = table.fib.onGrow((grown) => {
       this.sentMetric = widen(this.sentMetric, new Uint32Array(grown));
       this.sentAttrs = widen(this.sentAttrs, new Int32Array(grown));
       this.failure = widen(this.failure, new Uint16Array(grown));
@@ -62,20 +73,34 @@ export class SyncState {
     });
   }
 
-  /** Attributes the node's best route wants in the kernel, 0 when it has no route. */
+  /** Attributes wanted in the kernel for the node, 0 when it has no route. */
   wantedAttrs(node: NodeId): AttrsId {
-    const best = this.table.best(node);
-    return best === NONE ? NONE : this.table.attrsOf(best);
+    return this.channel.exportedAttrs(node);
   }
 
-  /** Metric the node's best route wants in the kernel. */
+  /** Metric wanted in the kernel for the node. */
   wantedMetric(node: NodeId): number {
-    const best = this.table.best(node);
-    return (best === NONE ? 0 : this.table.metricOf(best)) || this.defaultMetric;
+    return this.channel.exportedMetric(node) || this.defaultMetric;
   }
 
-  /** Notes that `attrs` stand in the kernel at `metric`, or may. Takes its own reference. */
-  recordSent(node: NodeId, metric: number, attrs: AttrsId, synced: boolean): void {
+  /** For routes without a metric of their own, from now on: whoever calls this queues them. */
+  setDefaultMetric(metric: number): void {
+    this.defaultMetric = metric;
+  }
+
+  /**
+   * Notes that `attrs` stand in the kernel at `metric`, or may. Takes its own reference. `protocol` is a former
+   * number of ours when the route still has that.
+   */
+  recordSent(
+    node: NodeId,
+    metric: number,
+    attrs: AttrsId,
+    synced: boolean,
+    protocol: number = this.ownProtocol,
+  ): void {
+    if (protocol !== this.ownProtocol) this.formerProtocol.set(node, protocol);
+    else if (this.formerProtocol.size > 0) this.formerProtocol.delete(node);
     const { flags } = this.table.fib;
     const before = flags[node]!;
     if ((before & SENT) === 0) {
@@ -95,6 +120,7 @@ export class SyncState {
     const { flags } = this.table.fib;
     if ((flags[node]! & SENT) === 0) return;
     flags[node]! &= ~(SENT | SYNCED);
+    if (this.formerProtocol.size > 0) this.formerProtocol.delete(node);
     this.attrs.release(this.sentAttrs[node]!);
     this.sentAttrs[node] = NONE;
   }
@@ -130,6 +156,18 @@ export class SyncState {
     this.table.fib.flags[node]! &= ~SYNC_ERROR;
   }
 
+  /** Gives up all that is known of the node, whatever stands in the kernel. For a protocol that has stopped. */
+  forget(node: NodeId): void {
+    this.clearSent(node);
+    this.table.fib.flags[node] = 0;
+    this.releaseIfIdle(node, 0);
+  }
+
+  /** The last call: the columns no longer grow with the table. */
+  close(): void {
+    this.forgetGrowth();
+  }
+
   private tally(node: NodeId, by: 1 | -1): void {
     const failure = this.failures.get(this.failure[node]!);
     if (failure === null) return;
@@ -143,6 +181,7 @@ export class SyncState {
     if ((flags[node]! & (INSTALLED | SENT | keepMask)) !== 0) return;
     this.clearFailure(node);
     this.rivals.delete(node);
+    this.contest.forget(node);
     flags[node] = 0;
     this.table.releaseNode(node);
   }

@@ -19,7 +19,8 @@ const RTN_THROW = 9;
 
 /**
  * Whose route it is. Skipped are routes outside krtd's world: no protocol, cached clones, the local table,
- * types that are not forwarding decisions, and routes for one type of service.
+ * types that are not forwarding decisions, and routes for one type of service. `ours`: 1 for every protocol number that
+ * is ours, now or formerly.
  */
 export function classify(
   protocol: number,
@@ -27,14 +28,21 @@ export function classify(
   tos: number,
   table: number,
   rtmFlags: number,
-  ownProtocol: number,
+  ours: Uint8Array,
 ): KernelRouteClass {
   if (protocol === RTPROT_UNSPEC || tos !== 0 || table === RT_TABLE_LOCAL) return "skipped";
   if ((rtmFlags & RTM_F_CLONED) !== 0) return "skipped";
   if (type !== RTN_UNICAST && (type < RTN_BLACKHOLE || type > RTN_THROW)) return "skipped";
-  if (protocol === ownProtocol) return "ours";
+  if (ours[protocol] === 1) return "ours";
   if (protocol === RTPROT_REDIRECT) return "redirect";
   return protocol === RTPROT_KERNEL ? "kernel" : "alien";
+}
+
+/** The table that classify() asks: our protocol number and those krtd had before. */
+export function ownNumbers(protocolId: number, former: readonly number[]): Uint8Array {
+  const ours = new Uint8Array(256);
+  for (const number of [protocolId, ...former]) ours[number] = 1;
+  return ours;
 }
 
 /**

@@ -190,7 +190,14 @@ export class WriteBatch {
   }
 
   private appendSent(state: SyncState, node: NodeId): void {
-    this.appendNode(state, node, ROUTE_DELETE, state.sentMetric[node]!, state.sentAttrs[node]!);
+    this.appendNode(
+      state,
+      node,
+      ROUTE_DELETE,
+      state.sentMetric[node]!,
+      state.sentAttrs[node]!,
+      state.sentProtocol(node),
+    );
   }
 }
 

@@ -66,7 +66,9 @@ export function ip(text: string): NonNullable<ReturnType<typeof parseIp>> {
   return address;
 }
 
-export async function fixture(config: Partial<KernelConfig> & { family?: Family } = {}): Promise<Fixture> {
+export async function fixture(
+  config: Partial<KernelConfig> & { family?: Family; former?: readonly number[] } = {},
+): Promise<Fixture> {
   const family = config.family ?? 4;
   const kernel = new ModelKernel();
   const v0 = kernel.addVeth("v0", "v1");
@@ -119,6 +121,8 @@ export async function fixture(config: Partial<KernelConfig> & { family?: Family 
     interfaces,
     refreshInterfaces: () => device.scan(),
     protocolId: OWN,
+    formerProtocolIds: config.former ?? [],
+    onInstalled: () => {},
     observe: false,
     clock,
     log: silentLog,
@@ -151,8 +155,8 @@ export async function fixture(config: Partial<KernelConfig> & { family?: Family 
         linkGone: (ifindex) => device.linkGone(ifindex),
         address: (address) => device.addressChanged(address),
         addressGone: (address) => device.addressGone(address),
-        route(route, change) {
-          if (route.family === family) protocol.routeEvent(route, change);
+        route(route, change, port) {
+          if (route.family === family) protocol.routeEvent(route, change, port);
         },
         lost() {
           device.eventsLost();
@@ -162,6 +166,7 @@ export async function fixture(config: Partial<KernelConfig> & { family?: Family 
       await device.start();
       await protocol.start();
       protocol.sourcesFed();
+      protocol.allFed();
       await protocol.firstSync;
       await settle();
     },

@@ -23,6 +23,7 @@ describe("KernelProtocol before the first complete scan", () => {
     await f.device.start();
     await f.protocol.start();
     f.protocol.sourcesFed();
+    f.protocol.allFed();
     await f.clock.advance(100);
     expect(f.writes()).toEqual([]);
     expect(f.status("10.1.0.0/16").state).toBe("pending");
@@ -175,6 +176,7 @@ describe("KernelProtocol scan and prune", () => {
 
   it("deletes nothing after an incomplete dump", async () => {
     f = await fixture();
+    f.os.faults.withoutMonitor = true;
     f.want("10.1.0.0/16", VIA);
     await f.start();
     f.foreign({ op: "add", prefix: "10.7.0.0/16", protocol: OWN, metric: 32, type: 6 });
@@ -568,6 +570,7 @@ describe("KernelProtocol learn", () => {
 
   it("withdraws nothing after an incomplete dump", async () => {
     f = await fixture({ learn: true, export: REJECT_ALL });
+    f.os.faults.withoutMonitor = true;
     f.foreign({ op: "add", prefix: "10.1.0.0/16", protocol: 4, metric: 5, type: 6 });
     await f.start();
     f.foreign({ op: "delete", prefix: "10.1.0.0/16" });

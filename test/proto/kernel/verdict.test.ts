@@ -10,7 +10,7 @@ import {
   VERDICT_SEEN,
   VERDICT_UPDATE,
 } from "../../../src/nest/sync-flags.ts";
-import { classify, type Verdict, verdict } from "../../../src/proto/kernel/verdict.ts";
+import { classify, ownNumbers, type Verdict, verdict } from "../../../src/proto/kernel/verdict.ts";
 
 const OWN = 120;
 
@@ -45,7 +45,7 @@ describe("classify()", () => {
     { why: "state flags (linkdown) change nothing", protocol: OWN, rtmFlags: 16, is: "ours" },
   ];
   it.each(rows)("says $is for $why", ({ protocol = 4, type = 1, tos = 0, table = 254, rtmFlags = 0, is }) => {
-    expect(classify(protocol, type, tos, table, rtmFlags, OWN)).toBe(is);
+    expect(classify(protocol, type, tos, table, rtmFlags, ownNumbers(OWN, []))).toBe(is);
   });
 });
 

@@ -1,0 +1,131 @@
+/**
+ * Nets that somebody else keeps changing. Every repair of a net is counted; one repaired more often than REPAIRS
+ * within a window is contested: krtd stops repairing it for a while, and for twice as long when it is changed again
+ * soon after the next try. Two daemons that fight over a route cost the kernel a write now and then, not a core.
+ *
+ *   calm ──repaired more than REPAIRS times in WINDOW_MS──► contested ──back-off ends──► tried again
+ *     ▲                                                        ▲                            │
+ *     │                                                        └─────changed again──────────┤
+ *     └──────────────────────────────left alone for CALM_MS─────────────────────────────────┘
+ */
+
+import { Alarm } from "../../lib/alarm.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { NodeId } from "../../nest/route.ts";
+
+const WINDOW_MS = 60_000;
+/** Repairs of one net within the window before it is contested. */
+export const REPAIRS = 10;
+const BACKOFF_MIN_MS = 10_000;
+const BACKOFF_MAX_MS = 300_000;
+const CALM_MS = 600_000;
+
+interface Fight {
+  backoffMs: number;
+  /** Monotonic; not repaired before. */
+  until: number;
+  lastChange: number;
+}
+
+export class Contest {
+  private readonly clock: Clock;
+  private readonly alarm: Alarm;
+  private readonly retry: (nodes: readonly NodeId[]) => void;
+  private readonly started: (node: NodeId, backoffMs: number) => void;
+  /** Repairs by node in this window; without length while nobody changes anything. */
+  private repairs = new Uint8Array(0);
+  private windowEnds = 0;
+  private readonly fights = new Map<NodeId, Fight>();
+
+  /** `started` hears of a net that begins to be contested, `retry` of those whose back-off has ended. */
+  constructor(
+    clock: Clock,
+    started: (node: NodeId, backoffMs: number) => void,
+    retry: (nodes: readonly NodeId[]) => void,
+  ) {
+    this.clock = clock;
+    this.started = started;
+    this.retry = retry;
+    this.alarm = new Alarm(clock, () => this.due());
+  }
+
+  /** Nets that are not repaired now. */
+  get size(): number {
+    if (this.fights.size === 0) return 0;
+    const now = this.clock.now();
+    let count = 0;
+    for (const { until } of this.fights.values()) if (until > now) count++;
+    return count;
+  }
+
+  /** Somebody changed our route of this net: whether it may be repaired now. `capacity`: node ids are below. */
+  mayRepair(node: NodeId, capacity: number): boolean {
+    const now = this.clock.now();
+    const fight = this.fights.get(node);
+    if (fight !== undefined) {
+      const quiet = now - fight.lastChange;
+      fight.lastChange = now;
+      if (fight.until > now) return false;
+      if (quiet <= CALM_MS) {
+        this.fight(node, Math.min(fight.backoffMs * 2, BACKOFF_MAX_MS), now);
+        return false;
+      }
+      this.fights.delete(node);
+    }
+    if (now >= this.windowEnds) {
+      this.windowEnds = now + WINDOW_MS;
+      this.repairs.fill(0);
+    }
+    if (node >= this.repairs.length) {
+      const grown = new Uint8Array(capacity);
+      grown.set(this.repairs);
+      this.repairs = grown;
+    }
+    if (this.repairs[node]! < REPAIRS) {
+      this.repairs[node]!++;
+      return true;
+    }
+    this.started(node, BACKOFF_MIN_MS);
+    this.fight(node, BACKOFF_MIN_MS, now);
+    return false;
+  }
+
+  /** Whether the net is contested now: nothing is written for it. */
+  has(node: NodeId): boolean {
+    return this.fights.size > 0 && (this.fights.get(node)?.until ?? 0) > this.clock.now();
+  }
+
+  /** Milliseconds until a contested net is tried again. */
+  waitMs(node: NodeId): number {
+    return Math.max(0, (this.fights.get(node)?.until ?? 0) - this.clock.now());
+  }
+
+  /** The net's node is freed: what was counted does not pass on to the next with its id. */
+  forget(node: NodeId): void {
+    if (node < this.repairs.length) this.repairs[node] = 0;
+    if (this.fights.size > 0) this.fights.delete(node);
+  }
+
+  close(): void {
+    this.alarm.cancel();
+    this.fights.clear();
+  }
+
+  private fight(node: NodeId, backoffMs: number, now: number): void {
+    this.fights.set(node, { backoffMs, until: now + backoffMs, lastChange: now });
+    this.alarm.within(backoffMs);
+  }
+
+  private due(): void {
+    const now = this.clock.now();
+    const due: NodeId[] = [];
+    let next = Number.POSITIVE_INFINITY;
+    for (const [node, { until, lastChange, backoffMs }] of this.fights) {
+      if (until > now) next = Math.min(next, until);
+      else if (until > now - backoffMs) due.push(node);
+      else if (now - lastChange > CALM_MS) this.fights.delete(node);
+    }
+    if (next < Number.POSITIVE_INFINITY) this.alarm.within(next - now);
+    if (due.length > 0) this.retry(due);
+  }
+}
