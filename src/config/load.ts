@@ -1,20 +1,26 @@
 /**
  * krt.yaml → KrtConfig, or every problem it has. The stages: bytes → text (source.ts) → YAML (compose.ts) →
- * plain values with places (tree.ts) → right types (shape.ts) → meaning (settings.ts, instances.ts,
- * statics.ts with the route files). The first three stop at their own errors, since what follows would be
+ * plain values with places (tree.ts) → right types (shape.ts) → meaning (settings.ts, tables.ts,
+ * filters.ts, and a file for each type of protocol; statics.ts also reads the route files). The first three stop at their own errors, since what follows would be
  * noise; from then on everything is checked and reported at once.
  */
 
+import type { Filter } from "../nest/filter.ts";
 import { compose } from "./compose.ts";
 import type { KrtConfig } from "./config.ts";
+import { readDirects } from "./directs.ts";
 import { readSmallFile } from "./files.ts";
-import { checkProtocolNames, readKernels, readTables } from "./instances.ts";
 import { IPROUTE2_DIRECTORIES, kernelTableNames } from "./kernel-tables.ts";
+import { readKernels } from "./kernels.ts";
+import { readPipes } from "./pipes.ts";
 import { fileProblem, type Problem, sortProblems } from "./problems.ts";
+import { checkProtocolNames } from "./protocol-names.ts";
+import type { Reading } from "./reading.ts";
 import { readSettings } from "./settings.ts";
 import { checkShape } from "./shape.ts";
 import { decodeSource, SIZE_LIMIT, Source } from "./source.ts";
 import { readStatics } from "./statics.ts";
+import { readTables } from "./tables.ts";
 import { Tree } from "./tree.ts";
 
 export { type Problem, renderProblems } from "./problems.ts";
@@ -47,26 +53,21 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const { input, problems: shapeProblems } = checkShape(tree);
   const problems: Problem[] = [...tree.problems, ...shapeProblems];
   const settings = readSettings(input, tree, problems);
+  checkProtocolNames(tree, problems);
   const tables = readTables(input, tree, problems);
-  checkProtocolNames(input, tree, problems);
+  const filters: ReadonlyMap<string, Filter> = new Map();
+  const reading: Reading = { input, tree, problems, tables, filters };
   const tableNames = await kernelTableNames(options.iproute2Directories ?? IPROUTE2_DIRECTORIES);
-  const kernels = readKernels(input, tables, tableNames, tree, problems);
-  const { statics, fileProblems } = await readStatics(input, tables, tree, problems);
+  // First, for the other protocols ask of which namespace the tables are.
+  const kernels = readKernels(reading, tableNames);
+  const { statics, fileProblems } = await readStatics(reading);
+  const directs = readDirects(reading);
+  const pipes = readPipes(reading);
   if (problems.length > 0 || fileProblems.length > 0) {
     return { ok: false, problems: [...sortProblems(problems), ...fileProblems] };
   }
   return {
     ok: true,
-    config: {
-      file,
-      ...settings,
-      formerProtocolIds: [],
-      tables,
-      kernels,
-      statics,
-      directs: [],
-      pipes: [],
-      gracefulRestart: { enabled: false, waitMs: 240_000 },
-    },
+    config: { file, ...settings, tables: tables.all(), kernels, statics, directs, pipes },
   };
 }

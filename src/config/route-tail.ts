@@ -26,6 +26,12 @@ type Draft = { -readonly [K in keyof NexthopSpec]: NexthopSpec[K] };
 /** Words that take a value and are ignored with it. */
 const IGNORED_WITH_VALUE = new Set(["proto", "protocol", "scope", "pref", "error", "nhid"]);
 
+/** The family of a gateway, as `via` may say it. */
+const FAMILY_WORDS: ReadonlyMap<string, Family> = new Map([
+  ["inet", 4],
+  ["inet6", 6],
+]);
+
 /** State that the kernel reports on a route or nexthop; "\" stands for a line break in `ip -o route`. */
 const IGNORED = new Set(["linkdown", "dead", "offload", "trap", "rt_offload", "rt_trap", "unresolved", "\\"]);
 
@@ -35,7 +41,11 @@ const UNSUPPORTED = new Set(
     .concat(["congctl", "fastopen_no_cookie", "realm", "realms", "from", "expires", "as"]),
 );
 
-const WORDS = ["via", "dev", "onlink", "metric", "src", "mtu", "nexthop", "weight", "proto", "scope", "pref"];
+const WORDS = ["via", "dev", "onlink", "metric", "src", "mtu", "nexthop", "weight", "recursive"].concat([
+  "proto",
+  "scope",
+  "pref",
+]);
 
 /**
  * Reads a tail for a route of `type`. `text` is latin1, one character a byte; device names keep their bytes.
@@ -71,6 +81,7 @@ class TailReader {
   private prefsrc: IpAddress | null = null;
   private mtu: number | null = null;
   private metric: number | null = null;
+  private recursive: IpAddress | null = null;
   /** Where each field was written, by "nexthop index, field". */
   private readonly places = new Map<string, number>();
 
@@ -91,8 +102,8 @@ class TailReader {
     let nexthops = this.listed.length > 0 ? this.listed : alone ? [single] : [];
     // The kernel shows IPv6 routes that discard as routes on lo.
     if (this.type !== "unicast" && nexthops.every((n) => n.via === null && n.dev === "lo")) nexthops = [];
-    const { type, prefsrc, mtu, metric } = this;
-    const spec: RouteSpec = { type, nexthops, prefsrc, mtu, metric, recursive: null };
+    const { type, prefsrc, mtu, metric, recursive } = this;
+    const spec: RouteSpec = { type, nexthops, prefsrc, mtu, metric, recursive };
     const fault = specFaults(spec, this.family)[0];
     if (fault === undefined) return spec;
     const listedAt = this.listed.length > 0 ? fault.nexthop : null;
@@ -132,12 +143,17 @@ class TailReader {
       case "src":
         this.once(word, this.prefsrc);
         this.prefsrc = this.address(word);
-        this.places.set(place(null, "prefsrc"), this.words[this.next - 1]!.at);
+        this.markRoute("prefsrc");
         return;
       case "mtu":
         this.once(word, this.mtu);
         this.mtu = this.number(word, 68, 65520);
-        this.places.set(place(null, "mtu"), this.words[this.next - 1]!.at);
+        this.markRoute("mtu");
+        return;
+      case "recursive":
+        this.once(word, this.recursive);
+        this.recursive = this.address(word);
+        this.markRoute("recursive");
         return;
       default:
         this.readOther(word);
@@ -171,10 +187,15 @@ class TailReader {
 
   private address(word: Word): IpAddress {
     let value = this.value(word);
-    if (word.text === "via" && (value.text === "inet" || value.text === "inet6")) value = this.value(word);
+    const family = word.text === "via" ? FAMILY_WORDS.get(value.text) : undefined;
+    if (family !== undefined) value = this.value(word);
     const read = readAddress(word.text, display(value.text));
     if (isComplaint(read)) throw refusal(value.at, read.message, read.hint);
-    return read;
+    if (family === undefined || family === read.family) return read;
+    throw refusal(
+      value.at,
+      `Gateway ${value.text} is IPv${read.family}, the word before it says IPv${family}`,
+    );
   }
 
   private number(word: Word, from: number, to: number): number {
@@ -191,6 +212,11 @@ class TailReader {
 
   private mark(field: string, word: Word): void {
     this.places.set(place(this.listed.length === 0 ? null : this.listed.length - 1, field), word.at);
+  }
+
+  /** Remembers the word taken last as the place of a field of the route, wherever it stands. */
+  private markRoute(field: string): void {
+    this.places.set(place(null, field), this.words[this.next - 1]!.at);
   }
 
   private placeOf(nexthop: number | null, field: string): number {

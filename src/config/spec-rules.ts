@@ -16,7 +16,7 @@ export interface Complaint {
 /** What is wrong with a spec, and where: a field of the route, or of one of its nexthops. */
 export interface Fault extends Complaint {
   readonly nexthop: number | null;
-  readonly field: "route" | "via" | "dev" | "onlink" | "prefsrc" | "mtu";
+  readonly field: "route" | "via" | "dev" | "onlink" | "recursive" | "prefsrc" | "mtu";
 }
 
 /** The most nexthops of one route that the kernel's message and its own limits allow. */
@@ -36,11 +36,16 @@ export function specFaults(spec: RouteSpec, family: Family): Fault[] {
   ) => {
     faults.push({ nexthop, field, message, hint });
   };
-  const { nexthops, type } = spec;
-  if (type !== "unicast") {
+  const { nexthops, type, recursive } = spec;
+  if (recursive !== null) {
+    if (type !== "unicast") fault(null, "recursive", `A ${type} route goes nowhere, so it is not recursive`);
+    if (nexthops.length > 0) fault(0, nexthopField(nexthops[0]!), recursiveRival(nexthopField(nexthops[0]!)));
+    const wrong = recursiveComplaint(recursive, family);
+    if (wrong !== null) fault(null, "recursive", wrong.message, wrong.hint);
+  } else if (type !== "unicast") {
     if (nexthops.length > 0) {
-      const field = nexthops[0]!.via !== null ? "via" : nexthops[0]!.dev !== null ? "dev" : "onlink";
-      fault(0, field, `A ${type} route has no nexthop: it forwards nothing`, "remove via, dev and nexthops");
+      const message = `A ${type} route has no nexthop: it forwards nothing`;
+      fault(0, nexthopField(nexthops[0]!), message, "remove via, dev and nexthops");
     }
   } else if (nexthops.length === 0) {
     fault(null, "route", "The route says neither via nor dev", "a route that discards has a type: blackhole");
@@ -64,7 +69,7 @@ export function specFaults(spec: RouteSpec, family: Family): Fault[] {
   }
   if (spec.prefsrc !== null) {
     const wrong = sourceComplaint(spec.prefsrc, family);
-    if (wrong !== null) fault(null, "prefsrc", wrong);
+    if (wrong !== null) fault(null, "prefsrc", wrong.message, wrong.hint);
   }
   if (spec.mtu !== null && spec.mtu < SMALLEST_MTU[family]) {
     fault(null, "mtu", `mtu must be at least ${SMALLEST_MTU[family]} for IPv${family}, not ${spec.mtu}`);
@@ -96,26 +101,48 @@ function nexthopFaults({ via, dev, onlink }: NexthopSpec, family: Family): Nexth
   return faults;
 }
 
+/** An IPv4 prefix may have an IPv6 gateway (RFC 5549, RTA_VIA); the reverse no kernel knows. */
 function gatewayComplaint(via: IpAddress, dev: string | null, family: Family): Complaint | null {
   const text = formatAddress(via);
-  if (via.family !== family) {
-    return {
-      message: `Gateway ${text} is IPv${via.family}, the prefix is IPv${family}`,
-      hint: family === 4 ? "IPv4 routes via IPv6 gateways are not supported in this version" : null,
-    };
+  if (via.family < family) {
+    return { message: `Gateway ${text} is IPv${via.family}, the prefix is IPv${family}`, hint: null };
   }
   if (isUnspecified(via)) return { message: `Gateway ${text} is no address`, hint: null };
   if (isMulticast(via)) return { message: `Gateway ${text} is a multicast address`, hint: null };
-  if (family === 6 && dev === null && via.w0 >>> 22 === 0x3fa) {
+  if (dev === null && isLinkLocal(via)) {
     return { message: `Gateway ${text} is link-local and needs dev`, hint: "say on which interface it is" };
   }
   return null;
 }
 
-function sourceComplaint(source: IpAddress, family: Family): string | null {
+/** Why `word` cannot stand beside recursive. */
+export function recursiveRival(word: string): string {
+  return `A recursive route has no ${word}: it goes where packets to its address go`;
+}
+
+/** The address is looked up in the table of the route itself. */
+function recursiveComplaint(address: IpAddress, family: Family): Complaint | null {
+  const text = formatAddress(address);
+  if (address.family !== family) {
+    return { message: `recursive ${text} is IPv${address.family}, the table is IPv${family}`, hint: null };
+  }
+  if (isLinkLocal(address)) {
+    const message = `recursive ${text} is link-local: no table says where it is`;
+    return { message, hint: "use via and dev" };
+  }
+  return hostComplaint("recursive", address);
+}
+
+function sourceComplaint(source: IpAddress, family: Family): Complaint | null {
+  if (source.family === family) return hostComplaint("prefsrc", source);
   const text = formatAddress(source);
-  if (source.family !== family) return `prefsrc ${text} is IPv${source.family}, the prefix is IPv${family}`;
-  return isUnspecified(source) || isMulticast(source) ? `prefsrc ${text} is no address of a host` : null;
+  return { message: `prefsrc ${text} is IPv${source.family}, the prefix is IPv${family}`, hint: null };
+}
+
+/** Why no host can have that address; null when one can. */
+export function hostComplaint(field: string, address: IpAddress): Complaint | null {
+  if (!isUnspecified(address) && !isMulticast(address)) return null;
+  return { message: `${field} ${formatAddress(address)} is no address of a host`, hint: null };
 }
 
 /** As the kernel's dev_valid_name(), on one character a byte. */
@@ -133,8 +160,18 @@ function isUnspecified({ w0, w1, w2, w3 }: IpAddress): boolean {
   return (w0 | w1 | w2 | w3) === 0;
 }
 
+/** fe80::/10 (RFC 4291). IPv4's 169.254.0.0/16 is routed like any other. */
+function isLinkLocal({ family, w0 }: IpAddress): boolean {
+  return family === 6 && w0 >>> 22 === 0x3fa;
+}
+
 function isMulticast({ family, w0 }: IpAddress): boolean {
   return family === 4 ? w0 >>> 28 === 0xe : w0 >>> 24 === 0xff;
+}
+
+/** What of a nexthop to point at. */
+function nexthopField({ via, dev }: NexthopSpec): "via" | "dev" | "onlink" {
+  return via !== null ? "via" : dev !== null ? "dev" : "onlink";
 }
 
 function sameNexthop(a: NexthopSpec, b: NexthopSpec): boolean {

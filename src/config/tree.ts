@@ -49,6 +49,12 @@ export class Tree {
     return true;
   }
 
+  /** The keys of the mapping at `path`, as they were written; none when it is no mapping. */
+  keys(path: Path): string[] {
+    const pairs = this.pairs.get(this.node(path) as YAMLMap);
+    return pairs === undefined ? [] : [...pairs.keys()];
+  }
+
   /** The line of the value of `path`. */
   lineOf(path: Path): number {
     return this.source.lineAt(this.offset(path, false));
@@ -61,9 +67,14 @@ export class Tree {
 
   /** A scalar as it was written (`0660`), or null: what it means as a number may not be what it says. */
   written(path: Path): string | null {
+    const node = this.node(path);
+    return isScalar(node) && typeof node.source === "string" ? node.source : null;
+  }
+
+  private node(path: Path): unknown {
     let node = this.root;
     for (const step of path) node = this.child(node, step)?.value;
-    return isScalar(node) && typeof node.source === "string" ? node.source : null;
+    return node;
   }
 
   private report(at: number, message: string): void {

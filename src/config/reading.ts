@@ -1,0 +1,32 @@
+/**
+ * What the readers of the protocols share: the input with its places, where problems go, and what was read
+ * before them and is referred to by name.
+ */
+
+import type { Filter } from "../nest/filter.ts";
+import { ACCEPT_ALL, REJECT_ALL } from "../nest/filter.ts";
+import type { KrtInput } from "./input.ts";
+import type { Problem } from "./problems.ts";
+import type { Tables } from "./tables.ts";
+import type { Path, Tree } from "./tree.ts";
+
+export interface Reading {
+  readonly input: KrtInput;
+  readonly tree: Tree;
+  /** Added to by every reader; with any of them the result is not to be used. */
+  readonly problems: Problem[];
+  readonly tables: Tables;
+  readonly filters: ReadonlyMap<string, Filter>;
+}
+
+/** The filter of that name under `key` of the protocol at `path`; all routes pass where none is named. */
+export function readPolicy(
+  { filters }: Reading,
+  path: Path,
+  key: "import" | "export",
+  name: string | undefined,
+): Filter {
+  void path;
+  void key;
+  return name === "none" ? REJECT_ALL : (filters.get(name ?? "all") ?? ACCEPT_ALL);
+}
