@@ -1,6 +1,7 @@
 /**
  * The model kernel equals the real one: random command sequences run on both, and every command must get the
- * same answer (the kernel's text included) and leave the same routes. Where they differ, the kernel is right.
+ * same answer (the kernel's text included), tell listeners the same (what changed, how, and whether somebody
+ * asked for it), and leave the same routes. Where they differ, the kernel is right.
  *
  * KRTD_PROPERTY_RUNS=5000 for a long run, KRTD_PROPERTY_SEED to repeat one.
  */
@@ -8,11 +9,13 @@
 import { isDeepStrictEqual } from "node:util";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ModelKernel } from "../../src/sysdep/model/index.ts";
+import { AttrsTable } from "../../src/nest/attrs.ts";
+import { ModelKernel, modelOs } from "../../src/sysdep/model/index.ts";
 import { command, UNIVERSE } from "../support/ip-commands.ts";
 import { modelIp } from "../support/model-ip.ts";
 import { runReal } from "../support/real-ip.ts";
 import { linuxDump, modelDump } from "../support/route-dump.ts";
+import { RouteEvents } from "../support/route-events.ts";
 
 const RUNS = Number(process.env["KRTD_PROPERTY_RUNS"] ?? 300);
 const SEED = process.env["KRTD_PROPERTY_SEED"];
@@ -24,6 +27,7 @@ const SETTLE_MS = [2, 10, 50];
 
 interface Observed {
   readonly answers: readonly string[];
+  readonly events: readonly string[];
   readonly routes: readonly string[];
 }
 
@@ -34,6 +38,8 @@ function endsIpBatch(kernel: ModelKernel, text: string): boolean {
 
 async function compare(commands: readonly string[]): Promise<void> {
   const kernel = new ModelKernel({ loopbackUp: false });
+  const events = new RouteEvents();
+  await modelOs(kernel, new AttrsTable()).monitor(events);
   const run: string[] = [];
   const answers: string[] = [];
   for (const text of [...UNIVERSE, ...commands]) {
@@ -41,7 +47,9 @@ async function compare(commands: readonly string[]): Promise<void> {
     run.push(text);
     answers.push(`${text} → ${modelIp(kernel, text).text}`);
   }
-  const model = { answers, routes: modelDump(kernel) };
+  // The model tells its events in a later microtask.
+  await Promise.resolve();
+  const model = { answers, events: events.lines(), routes: modelDump(kernel) };
   let real = await observe(run, 0);
   for (const settleMs of SETTLE_MS) {
     if (isDeepStrictEqual(model, real)) return;
@@ -51,13 +59,13 @@ async function compare(commands: readonly string[]): Promise<void> {
 }
 
 async function observe(commands: readonly string[], settleMs: number): Promise<Observed> {
-  const { texts, routes } = await runReal(commands, settleMs);
-  return { answers: commands.map((text, i) => `${text} → ${texts[i]}`), routes: linuxDump(routes) };
+  const { texts, events, routes } = await runReal(commands, settleMs);
+  return { answers: commands.map((text, i) => `${text} → ${texts[i]}`), events, routes: linuxDump(routes) };
 }
 
 describe("ModelKernel and Linux", () => {
   it(
-    "answer alike and keep the same routes for any sequence of commands",
+    "answer alike, tell the same and keep the same routes for any sequence of commands",
     async () => {
       const sequence = fc.array(command, { minLength: 1, maxLength: 40, size: "max" });
       const seed = SEED === undefined ? {} : { seed: Number(SEED) };

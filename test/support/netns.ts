@@ -169,11 +169,12 @@ export async function waitFor(
   what: string,
   condition: () => boolean | Promise<boolean>,
   deadlineMs = 5000,
+  pollMs = 10,
 ): Promise<void> {
   const end = performance.now() + deadlineMs;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`Timed out after ${deadlineMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
 

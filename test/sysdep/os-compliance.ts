@@ -5,6 +5,7 @@
  */
 
 import { afterEach, beforeEach, describe } from "vitest";
+import { changeCases } from "./compliance/changes.ts";
 import { foreignCases } from "./compliance/foreign.ts";
 import { interfaceCases } from "./compliance/interfaces.ts";
 import { ComplianceRig, type FixtureMaker } from "./compliance/rig.ts";
@@ -31,5 +32,6 @@ export function describeOs(name: string, make: FixtureMaker): void {
     describe("routes", () => routeCases(rig));
     describe("routes of others, and removals by the kernel", () => foreignCases(rig));
     describe("interfaces and events", () => interfaceCases(rig));
+    describe("events of routes", () => changeCases(rig));
   });
 }

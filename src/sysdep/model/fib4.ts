@@ -49,6 +49,12 @@ export interface Alias {
 /** An answer, and the alias that was added, put in place of another, or deleted; null: nothing changed. */
 export interface Changed extends Answer {
   readonly changed: Alias | null;
+  /** What it was put in place of; null: nothing had to go. */
+  readonly replaced: Alias | null;
+}
+
+function unchanged(answer: Answer): Changed {
+  return { ...answer, changed: null, replaced: null };
 }
 
 /** What to look for; minimal scope, and the device it has to leave by (0: any). */
@@ -81,10 +87,10 @@ export class Fib4 {
   /** Deletes the first alias of the net and tos that `matches`. */
   delete(table: number, net: Prefix, tos: number, matches: (info: FibInfo) => boolean): Changed {
     const at = this.nets.list(table, net).findIndex((alias) => alias.tos === tos && matches(alias.info));
-    if (at < 0) return { ...refuse(ESRCH), changed: null };
+    if (at < 0) return unchanged(refuse(ESRCH));
     const alias = this.nets.change(table, net, (list) => list.splice(at, 1)[0]!);
     this.drop(alias.info);
-    return { ...SUCCESS, changed: alias };
+    return { ...SUCCESS, changed: alias, replaced: null };
   }
 
   /** Longest match in one table; main and local count as one. */
@@ -129,24 +135,24 @@ export class Fib4 {
     if (at < 0) at = list.length;
     const first = list[at];
     if (first !== undefined && sameKey(first, alias)) {
-      if (flags.exclusive) return { ...refuse(EEXIST), changed: null };
+      if (flags.exclusive) return unchanged(refuse(EEXIST));
       let end = at;
       while (end < list.length && sameKey(list[end]!, alias)) end++;
       const twin = list.findIndex((other, i) => i >= at && i < end && other.info === info);
       if (flags.replace) {
-        if (twin >= 0) return { ...(twin === at ? SUCCESS : refuse(EEXIST)), changed: null };
+        if (twin >= 0) return unchanged(twin === at ? SUCCESS : refuse(EEXIST));
         this.hold(info);
         list[at] = alias;
         this.drop(first.info);
-        return { ...SUCCESS, changed: alias };
+        return { ...SUCCESS, changed: alias, replaced: first };
       }
-      if (twin >= 0) return { ...refuse(EEXIST), changed: null };
+      if (twin >= 0) return unchanged(refuse(EEXIST));
       if (flags.append) at = end;
     }
-    if (!flags.create) return { ...refuse(ENOENT), changed: null };
+    if (!flags.create) return unchanged(refuse(ENOENT));
     this.hold(info);
     list.splice(at, 0, alias);
-    return { ...SUCCESS, changed: alias };
+    return { ...SUCCESS, changed: alias, replaced: null };
   }
 
   private hold(info: FibInfo): void {

@@ -75,7 +75,7 @@ export class Fib6 {
     );
     if (entry === undefined)
       return { ...refuse(meansNothing(net, what, list) ? ENOENT : ESRCH), removed: [] };
-    const removed = what.single || what.gateway !== null ? [entry] : this.siblings(entry);
+    const removed = what.single || what.gateway !== null ? [entry] : this.siblingsFrom(entry);
     for (const other of removed) this.remove(other);
     return { ...SUCCESS, removed };
   }
@@ -84,6 +84,13 @@ export class Fib6 {
   siblings(entry: Entry6): readonly Entry6[] {
     if (!isSibling(entry)) return [entry];
     return this.nets.list(entry.table, entry.net).filter((other) => isSiblingOf(other, entry));
+  }
+
+  /** The same as an event shows them: from this one on, and round. */
+  siblingsFrom(entry: Entry6): readonly Entry6[] {
+    const siblings = this.siblings(entry);
+    const at = siblings.indexOf(entry);
+    return [...siblings.slice(at), ...siblings.slice(0, at)];
   }
 
   /** Takes the entry out if it is there. */

@@ -73,7 +73,8 @@ export class Ipv4 {
       dead: false,
     };
     const answer = this.fib.insert(masked, request.tos ?? 0, info, flagsOf(request.op));
-    if (answer.changed !== null) this.announcer.route(this.view(answer.changed), "new");
+    const change = answer.replaced === null ? "new" : "replaced";
+    if (answer.changed !== null) this.announcer.route(this.view(answer.changed), change);
     return answer;
   }
 

@@ -140,19 +140,28 @@ export class Ipv6 {
 
   private insertAll(entries: readonly Entry6[], flags: InsertFlags): Answer {
     let next = flags;
-    for (const [i, entry] of entries.entries()) {
-      const answer = this.fib.insert(entry, next);
-      if (answer.errno !== 0) {
-        for (const done of entries.slice(0, i)) this.uninstall(done);
-        return answer;
+    let outcome: Answer = SUCCESS;
+    const inserted: Entry6[] = [];
+    let replaced = flags.replace && entries.length > 1;
+    for (const entry of entries) {
+      const { errno, message, removed } = this.fib.insert(entry, next);
+      if (errno !== 0) {
+        outcome = { errno, message };
+        break;
       }
+      inserted.push(entry);
+      if (removed.length > 0) replaced = true;
       next = { ...next, create: true, exclusive: false, replace: false };
     }
-    const first = entries[0]!;
-    const siblings = this.fib.siblings(first);
-    const ordered = entries.length > 1 ? siblings : [first, ...siblings.filter((other) => other !== first)];
-    this.announcer.route(this.view(ordered), "new");
-    return SUCCESS;
+    // What came before the failure is announced, and then announced as gone.
+    const first = inserted[0];
+    if (first !== undefined) {
+      const several = flags.append && entries.length > 1;
+      const shown = several ? this.fib.siblings(first) : this.fib.siblingsFrom(first);
+      this.announcer.route(this.view(shown), replaced ? "replaced" : "new");
+    }
+    if (outcome.errno !== 0) for (const done of inserted) this.uninstall(done);
+    return outcome;
   }
 
   private delete(request: RouteRequest, net: Prefix): Answer {
