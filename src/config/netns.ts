@@ -27,7 +27,8 @@ export function readNetns(text: string): string | Complaint {
     if (!text.includes("/") && text !== "." && text !== "..") return text;
     return { message: `netns must be a name or an absolute path, not "${text}"`, hint };
   }
-  const path = posix.normalize(text);
+  const path = posix.normalize(text).replace(/\/$/, "");
+  if (path === "") return { message: "netns must be the path of a file, not of a directory", hint };
   return NETNS_FILE.exec(path)?.[1] ?? path;
 }
 

@@ -2,26 +2,27 @@
 
 import { afterAll, describe, expect, it } from "vitest";
 import { ConfigDir } from "../support/config-dir.ts";
+import { type Mistake, rendered } from "../support/config-mistake.ts";
 
 const dir = new ConfigDir();
 afterAll(() => dir.remove());
-
-/** One mistake on one line: the line, where the caret stands in it, the message, the hint. */
-type Mistake = [line: string, caret: string, message: string, hint?: string];
-
-function rendered([line, caret, message, hint]: Mistake, number: number): string {
-  const column = line.lastIndexOf(caret) + 1;
-  const lineNumber = String(number).padStart(5);
-  const shown = `${lineNumber} | ${line}\n      | ${" ".repeat(column - 1)}^\n`;
-  return `krt.yaml:${number}:${column}: ${message}\n${shown}${hint === undefined ? "" : `  ${hint}\n`}`;
-}
 
 const TOP: Mistake[] = [
   ["lgo: {level: info}", "lgo", 'Unknown key "lgo"', 'did you mean "log"?'],
   ["zebra: 1", "zebra", 'Unknown key "zebra"'],
   ["safety: {}", "safety", "safety is not supported in this version"],
-  ["former-protocol-ids: []", "former", "former-protocol-ids is not supported in this version"],
-  ["filters: {}", "filters", "filters is not supported in this version"],
+  ["metrics: {}", "metrics", "metrics is not supported in this version"],
+  ["former-protocol-ids: 121", "121", "former-protocol-ids must be a list of numbers, not 121"],
+  [
+    "former-protocol-ids: [4]",
+    "4",
+    "item 1 of former-protocol-ids must be a whole number from 5 to 255, not 4",
+  ],
+  ["former-protocol-ids: [5, 120]", "120", "120 is the protocol-id of now, not a former one"],
+  ["former-protocol-ids: [5, 6, 5]", "5]", "5 is there twice"],
+  ["graceful-restart: true", "true", "graceful-restart must be a mapping (key: value), not true"],
+  ["graceful-restart: {wait: 0}", "0", "wait must be from 10ms to 1d, not 0"],
+  ["graceful-restart: {wait: 2d}", "2d", "wait must be from 10ms to 1d, not 2d"],
   ["router-id: 1.2.3", "1.2.3", 'router-id must be an IP address, not "1.2.3"'],
   ["router-id: '::1'", "'::1'", "router-id must be an IPv4 address other than 0.0.0.0, not ::1"],
   ["router-id: 1.2", "1.2", "router-id must be an IP address, not 1.2"],
@@ -74,7 +75,38 @@ const TOP: Mistake[] = [
     'require-address must be true or false, not "off"',
     "write false",
   ],
-  ["device: {interfaces: {}}", "interfaces", "interfaces is not supported in this version"],
+  [
+    "device: {interfaces: [eth0]}",
+    "[",
+    "interfaces must be a mapping of patterns (PATTERN: {preferred: …}), not a list",
+  ],
+  ["device: {interfaces: {eth0: {}}}", "{}", "preferred is missing"],
+  [
+    "device: {interfaces: {eth0: 192.0.2.1}}",
+    "192",
+    'eth0 must be a mapping such as {preferred: 192.0.2.10}, not "192.0.2.1"',
+  ],
+  [
+    "device: {interfaces: {eth0: {preferred: 192.0.2.1/24}}}",
+    "192",
+    'preferred must be an IP address, not "192.0.2.1/24"',
+    'did you mean "192.0.2.1"?',
+  ],
+  [
+    "device: {interfaces: {eth0: {preferred: 0.0.0.0}}}",
+    "0.0.0.0}",
+    "preferred 0.0.0.0 is no address of a host",
+  ],
+  [
+    'device: {interfaces: {"a b": {preferred: 192.0.2.1}}}',
+    '"a b',
+    'Pattern "a b" fits no interface: a name has no spaces, "/" or ":"',
+  ],
+  [
+    'device: {interfaces: {"abcdefgh*ijklmnop": {preferred: 192.0.2.1}}}',
+    '"abc',
+    'Pattern "abcdefgh*ijklmnop" fits no interface: a name has at most 15 bytes',
+  ],
   [
     "tables: {blue4: {family: ipv5}}",
     "ipv5",
@@ -96,6 +128,8 @@ const TOP: Mistake[] = [
   ["- a", "- a", "The file must be a mapping (key: value), not a list"],
   ["router-id", "router-id", 'The file must be a mapping (key: value), not "router-id"'],
 ];
+
+const NETNS_HINT = "a name as `ip netns` shows it, or the absolute path of a namespace's file";
 
 const KERNEL: Mistake[] = [
   ["  k: {table: mastre4}", "mastre4", 'Unknown table "mastre4"', 'did you mean "master4"?'],
@@ -123,13 +157,41 @@ const KERNEL: Mistake[] = [
   ["  k: {table: master6, metric: 0}", "0", "metric must not be 0 for IPv6: the kernel takes it for 1024"],
   ["  k: {learn: some}", "some", 'learn must be true, false or all, not "some"'],
   ["  k: {learn: no}", "no", 'learn must be true, false or all, not "no"', "write false"],
-  ["  k: {import: my-filter}", "my-filter", 'import must be all or none, not "my-filter"'],
+  ["  k: {import: 5}", "5", "import must be all, none or the name of a filter, not 5"],
   ["  k: {scan-tme: 20s}", "scan-tme", 'Unknown key "scan-tme" in kernel.k', 'did you mean "scan-time"?'],
-  ["  k: {merge-paths: true}", "merge", "merge-paths is not supported in this version"],
-  ["  k: {netns: null}", "netns", "netns is not supported in this version"],
+  [
+    "  k: {merge-paths: 1}",
+    "1",
+    "merge-paths must be true, false or a whole number from 2 to 128 (IPv6: 64), not 1",
+  ],
+  [
+    "  k: {merge-paths: 129}",
+    "129",
+    "merge-paths must be true, false or a whole number from 2 to 128 (IPv6: 64), not 129",
+  ],
+  ["  k: {table: master6, merge-paths: 65}", "65", "merge-paths must be at most 64 for IPv6, not 65"],
+  [
+    "  k: {merge-paths: on}",
+    "on",
+    'merge-paths must be true, false or a whole number from 2 to 128 (IPv6: 64), not "on"',
+    "write true",
+  ],
+  [
+    "  k: {netns: 5}",
+    "5",
+    "netns must be the name of a network namespace or the absolute path of one, not 5",
+  ],
+  ["  k: {netns: ''}", "''", "netns is empty", NETNS_HINT],
+  ["  k: {netns: run/blue}", "run", 'netns must be a name or an absolute path, not "run/blue"', NETNS_HINT],
+  ["  k: {netns: //}", "//", "netns must be the path of a file, not of a directory", NETNS_HINT],
+  ["  k: {netns: .}", ".", 'netns must be a name or an absolute path, not "."', NETNS_HINT],
+  ["  k: {netns: ..}", "..}", 'netns must be a name or an absolute path, not ".."', NETNS_HINT],
+  ['  k: {netns: "a\\0b"}', '"a', "netns holds a NUL character", NETNS_HINT],
   ["  k: 3", "3", "k must be a mapping (key: value), not 3"],
   ["  device: {}", "device", '"device" cannot be the name of a protocol'],
 ];
+
+const rival = (key: string) => `A recursive route has no ${key}: it goes where packets to its address go`;
 
 const ROUTE: Mistake[] = [
   [
@@ -169,11 +231,19 @@ const ROUTE: Mistake[] = [
     'Unknown key "vai" in static.s.routes[0]',
     'did you mean "via"?',
   ],
+  ["  - {prefix: 10.0.0.0/8, recursive: eth0}", "eth0", 'recursive must be an IP address, not "eth0"'],
   [
-    "  - {prefix: 10.0.0.0/8, recursive: 10.1.2.3}",
-    "recursive",
-    "recursive is not supported in this version",
+    "  - {prefix: 10.0.0.0/8, recursive: 2001:db8::1}",
+    "2001",
+    "recursive 2001:db8::1 is IPv6, the table is IPv4",
   ],
+  ["  - {prefix: 10.0.0.0/8, recursive: 224.0.0.1}", "224", "recursive 224.0.0.1 is no address of a host"],
+  ["  - {prefix: 10.0.0.0/8, recursive: 10.1.2.3, via: 192.0.2.1}", "via", rival("via")],
+  ["  - {prefix: 10.0.0.0/8, dev: a, recursive: 10.1.2.3}", "dev", rival("dev")],
+  ["  - {prefix: 10.0.0.0/8, recursive: 10.1.2.3, onlink: false}", "onlink", rival("onlink")],
+  ["  - {prefix: 10.0.0.0/8, recursive: 10.1.2.3, nexthops: []}", "nexthops", rival("nexthops")],
+  ["  - {prefix: 10.0.0.0/8, recursive: 10.1.2.3, type: unicast}", "type", rival("type")],
+  ["  - {prefix: 10.0.0.0/8, recursive: []}", "[", "recursive must be an IP address, not a list"],
   [
     "  - {prefix: 10.0.0.0/8, via: 192.0.2.1/24}",
     "192",
@@ -182,11 +252,12 @@ const ROUTE: Mistake[] = [
   ],
   ["  - {prefix: 10.0.0.0/8, via: eth0}", "eth0", 'via must be an IP address, not "eth0"'],
   [
-    "  - {prefix: 10.0.0.0/8, via: 2001:db8::1}",
-    "2001",
-    "Gateway 2001:db8::1 is IPv6, the prefix is IPv4",
-    "IPv4 routes via IPv6 gateways are not supported in this version",
+    "  - {prefix: 10.0.0.0/8, via: 'fe80::1'}",
+    "'fe80",
+    "Gateway fe80::1 is link-local and needs dev",
+    "say on which interface it is",
   ],
+  ["  - {prefix: 10.0.0.0/8, via: 'ff02::1', dev: a}", "'ff02", "Gateway ff02::1 is a multicast address"],
   ["  - {prefix: 10.0.0.0/8, via: 0.0.0.0}", "0.0.0.0}", "Gateway 0.0.0.0 is no address"],
   ["  - {prefix: 10.0.0.0/8, via: 224.0.0.1}", "224", "Gateway 224.0.0.1 is a multicast address"],
   ["  - {prefix: 10.0.0.0/8, dev: a/b}", "a/b", 'Interface name "a/b" is impossible: no spaces, "/" or ":"'],
@@ -280,6 +351,12 @@ const ROUTE6: Mistake[] = [
     "say on which interface it is",
   ],
   ["  - {prefix: '::/0', via: 'ff02::1', dev: a}", "'ff02", "Gateway ff02::1 is a multicast address"],
+  [
+    "  - {prefix: '::/0', recursive: 'fe80::1'}",
+    "'fe80",
+    "recursive fe80::1 is link-local: no table says where it is",
+    "use via and dev",
+  ],
   ["  - {prefix: '::/0', dev: a, mtu: 1279}", "1279", "mtu must be at least 1280 for IPv6, not 1279"],
   ["  - {prefix: 10.0.0.0/8, dev: a}", "10", "Prefix 10.0.0.0/8 is IPv4, the table is IPv6"],
   [
@@ -332,30 +409,6 @@ describe("loadConfig() sees what does not go together", () => {
       `krt.yaml:3:1: Key "log" is there already, on line 1
     3 | log: {}
       | ^
-`,
-    ],
-    [
-      "two kernel protocols on one table",
-      "kernel:\n  a: {kernel-table: 1}\n  b: {table: master4, kernel-table: 2}\n",
-      `krt.yaml:3:7: Kernel protocols "a" and "b" are both on table master4
-    3 |   b: {table: master4, kernel-table: 2}
-      |       ^
-`,
-    ],
-    [
-      "two kernel protocols on one kernel table",
-      "tables: {x: {family: ipv4}}\nkernel:\n  a: {}\n  b: {table: x, kernel-table: 254}\n  c: {table: master6}\n",
-      `krt.yaml:4:17: Kernel protocols "a" and "b" are both on kernel table 254 IPv4
-    4 |   b: {table: x, kernel-table: 254}
-      |                 ^
-`,
-    ],
-    [
-      "a name used twice",
-      "kernel:\n  a: {}\nstatic:\n  a: {}\n",
-      `krt.yaml:4:3: Kernel protocol "a" has this name already, on line 2
-    4 |   a: {}
-      |   ^
 `,
     ],
     [

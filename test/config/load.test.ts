@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { loadConfig, renderProblems } from "../../src/config/load.ts";
 import { formatPrefix } from "../../src/lib/prefix.ts";
+import { ACCEPT_ALL, REJECT_ALL } from "../../src/nest/filter.ts";
 import type { RouteSet } from "../../src/proto/static/config.ts";
 import { ConfigDir } from "../support/config-dir.ts";
 
@@ -30,12 +31,15 @@ describe("loadConfig() fills in defaults", () => {
       control: { socket: null, group: null, mode: 0o660 },
       netlink: { transport: "socket", rxBufferBytes: 16 * 1024 * 1024 },
       tables: [
-        { name: "master4", family: 4 },
-        { name: "master6", family: 6 },
+        { name: "master4", family: 4, netns: null },
+        { name: "master6", family: 6, netns: null },
       ],
-      device: { scanTimeMs: 10_000, requireAddress: false },
+      device: { scanTimeMs: 10_000, requireAddress: false, interfaces: [] },
       kernels: [],
       statics: [],
+      directs: [],
+      pipes: [],
+      gracefulRestart: { enabled: false, waitMs: 240_000 },
     });
   });
 
@@ -51,14 +55,33 @@ describe("loadConfig() fills in defaults", () => {
         metric: 32,
         learn: false,
         persist: false,
-        import: "all",
-        export: "all",
+        import: ACCEPT_ALL,
+        export: ACCEPT_ALL,
+        mergePaths: 1,
+        netns: null,
       },
     ]);
   });
 
+  it("for a static, a direct and a pipe protocol", async () => {
+    const { statics, directs, pipes } = await dir.config(
+      "tables: {blue4: {family: ipv4}}\nstatic: {s: }\ndirect: {d: }\npipe: {p: {peer-table: blue4}}\n",
+    );
+    expect(statics).toMatchObject([
+      { name: "s", table: "master4", preference: 200, checkLink: false, import: ACCEPT_ALL },
+    ]);
+    expect(directs).toEqual([
+      { name: "d", tables: ["master4", "master6"], interfaces: [], preference: 240, import: ACCEPT_ALL },
+    ]);
+    expect(pipes).toEqual([
+      { name: "p", table: "master4", peerTable: "blue4", import: ACCEPT_ALL, export: ACCEPT_ALL },
+    ]);
+  });
+
   it("for sections without content", async () => {
-    const text = "log:\ncontrol:\nnetlink:\ntables:\ndevice:\nkernel:\nstatic:\nrouter-id:\n";
+    const text =
+      "log:\ncontrol:\nnetlink:\ntables:\ndevice:\nkernel:\nstatic:\nrouter-id:\ndirect:\npipe:\n" +
+      "graceful-restart:\nformer-protocol-ids:\n";
     expect((await dir.config(text)).routerId).toBeNull();
     const { statics } = await dir.config("static:\n  s:\n    routes:\n    files:\n");
     expect(statics[0]).toMatchObject({ name: "s", table: "master4", preference: 200 });
@@ -103,7 +126,7 @@ kernel:
       { name: "b", kernelTable: 4294967295, kernelTableName: null, learn: "all" },
       { name: "c", kernelTable: 7, kernelTableName: null, learn: false },
     ]);
-    expect(config.kernels[0]).toMatchObject({ import: "none", export: "none" });
+    expect(config.kernels[0]).toMatchObject({ import: REJECT_ALL, export: REJECT_ALL });
   });
 
   it.each([
@@ -158,7 +181,14 @@ static:
       { via: { w0: 0xc0000202 | 0 }, dev: null, weight: 1, onlink: false },
       { via: { w0: 0xc0000203 | 0 }, dev: "eth1", weight: 3, onlink: true },
     ]);
-    expect(specOf(3)).toEqual({ type: "blackhole", nexthops: [], prefsrc: null, mtu: null, metric: null });
+    expect(specOf(3)).toEqual({
+      type: "blackhole",
+      nexthops: [],
+      prefsrc: null,
+      mtu: null,
+      metric: null,
+      recursive: null,
+    });
     expect(specOf(4)).toBe(specOf(5));
     expect(specOf(6)).toMatchObject({ type: "throw", nexthops: [], prefsrc: { family: 4 } });
     expect(specOf(7).nexthops[0]?.dev).toBe("\u00c3\u00bcber");
@@ -280,7 +310,13 @@ describe("loadConfig() never throws", () => {
     "routes",
     "prefix",
     "via",
+    "recursive",
     "files",
+    "interfaces",
+    "peer-table",
+    "netns",
+    "import",
+    "preferred",
   ];
   const word = fc.constantFrom(
     ...keys,
@@ -312,7 +348,16 @@ describe("loadConfig() never throws", () => {
 
   it("on any values under any keys", async () => {
     const sections = fc.record(
-      { kernel: json, static: json, tables: json, log: json, other: json },
+      {
+        kernel: json,
+        static: json,
+        direct: json,
+        pipe: json,
+        device: json,
+        tables: json,
+        log: json,
+        other: json,
+      },
       { requiredKeys: [] },
     );
     await fc.assert(

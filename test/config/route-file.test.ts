@@ -38,6 +38,7 @@ function words(spec: RouteSpec): string {
       .join(" "),
   );
   const rest = [
+    spec.recursive && `recursive ${formatAddress(spec.recursive)}`,
     spec.prefsrc && `src ${formatAddress(spec.prefsrc)}`,
     spec.mtu !== null && `mtu ${spec.mtu}`,
     spec.metric !== null && `metric ${spec.metric}`,
@@ -90,6 +91,20 @@ describe("RouteFileParser reads the words of ip route", () => {
       "unicast, via fe80::1 dev eth0",
       6,
     ],
+    ["10.0.0.0/8 via inet6 fe80::1 dev eth0", "10.0.0.0/8", "unicast, via fe80::1 dev eth0", 4],
+    [
+      "10.0.0.0/8 nexthop via inet6 2001:db8::1 nexthop via inet 192.0.2.1",
+      "10.0.0.0/8",
+      "unicast, via 2001:db8::1, via 192.0.2.1",
+      4,
+    ],
+    ["198.51.100.0/24 recursive 10.1.2.3", "198.51.100.0/24", "unicast, recursive 10.1.2.3", 4],
+    [
+      "unicast default recursive 2001:db8::1 mtu 1400 metric 5",
+      "::/0",
+      "unicast, recursive 2001:db8::1, mtu 1400, metric 5",
+      6,
+    ],
     ["default via fe80::1 dev eth0", "::/0", "unicast, via fe80::1 dev eth0", 6],
     ["dead:beef::/32 dev eth0", "dead:beef::/32", "unicast, dev eth0", 6],
     ["::ffff:192.0.2.0/120 dev eth0", "::ffff:192.0.2.0/120", "unicast, dev eth0", 6],
@@ -128,6 +143,7 @@ describe("RouteFileParser reads the words of ip route", () => {
 });
 
 describe("RouteFileParser says what is wrong", () => {
+  const rival = (key: string) => `A recursive route has no ${key}: it goes where packets to its address go`;
   it.each<[string, string, string, string?]>([
     ["10.0.0.0/8 via 192.0.2.1 dve eth0", "dve", 'Unknown word "dve"', 'did you mean "dev"?'],
     ["10.0.0.0/8 \u00e9\u00e8", "\u00e9", 'Unknown word "\u00e9\u00e8"'],
@@ -163,10 +179,23 @@ describe("RouteFileParser says what is wrong", () => {
     ["10.0.0.0/8 via", "via", "via needs a value"],
     ["10.0.0.0/8 via eth0", "eth0", 'via must be an IP address, not "eth0"'],
     [
-      "10.0.0.0/8 via inet6 fe80::1 dev a",
+      "10.0.0.0/8 via inet6 fe80::1",
       "fe80",
-      "Gateway fe80::1 is IPv6, the prefix is IPv4",
-      "IPv4 routes via IPv6 gateways are not supported in this version",
+      "Gateway fe80::1 is link-local and needs dev",
+      "say on which interface it is",
+    ],
+    ["10.0.0.0/8 via inet6 192.0.2.1", "192", "Gateway 192.0.2.1 is IPv4, the word before it says IPv6"],
+    ["10.0.0.0/8 via inet", "via", "via needs a value"],
+    ["10.0.0.0/8 recursive inet 10.1.2.3", "inet", 'recursive must be an IP address, not "inet"'],
+    ["10.0.0.0/8 recursive 10.1.2.3 dev a", "a", rival("dev")],
+    ["10.0.0.0/8 via 192.0.2.1 recursive 10.1.2.3", "192", rival("via")],
+    ["10.0.0.0/8 nexthop dev a recursive 10.1.2.3", "a r", rival("dev")],
+    ["10.0.0.0/8 recursive ::1", "::1", "recursive ::1 is IPv6, the table is IPv4"],
+    ["10.0.0.0/8 recursive 10.1.2.3 recursive 10.1.2.4", "recursive 10.1.2.4", "recursive is there twice"],
+    [
+      "blackhole 10.0.0.0/8 recursive 10.1.2.3",
+      "10.1.2.3",
+      "A blackhole route goes nowhere, so it is not recursive",
     ],
     ["10.0.0.0/8 via 192.0.2.1 via 192.0.2.2", "via 192.0.2.2", "via is there twice"],
     [
@@ -252,6 +281,9 @@ describe("RouteFileParser agrees with the reference", () => {
   const hop = fc.constantFrom(
     "via 192.0.2.1",
     "via 2001:db8::1",
+    "via inet6 2001:db8::1",
+    "via inet 192.0.2.3",
+    "via inet6 192.0.2.3",
     "dev eth0",
     "dev a/b",
     "via 192.0.2.2 dev eth1",
@@ -261,6 +293,8 @@ describe("RouteFileParser agrees with the reference", () => {
     hop.map((text) => `nexthop ${text}`),
     hop.map((text) => `nexthop ${text} weight 3`),
     fc.constantFrom(
+      "recursive 10.1.2.3",
+      "recursive 2001:db8::5",
       "metric 5",
       "metric 0",
       "metric",
@@ -295,7 +329,7 @@ describe("RouteFileParser agrees with the reference", () => {
         const expected = readReference(lines.join("\n"), family);
         expect(problems.map((problem) => problem.line)).toEqual(expected.wrong);
         const found = Array.from({ length: set.count }, (_, i) => {
-          const { type: kind, nexthops, metric } = specOf(set, i);
+          const { type: kind, nexthops, metric, recursive } = specOf(set, i);
           return {
             prefix: prefixOf(set, i),
             line: Number(set.where(i).slice(2)),
@@ -306,6 +340,7 @@ describe("RouteFileParser agrees with the reference", () => {
               weight,
             })),
             metric,
+            recursive: recursive && formatAddress(recursive),
           };
         });
         expect(found).toEqual(expected.routes);

@@ -17,7 +17,7 @@ describe("config/krt.yaml", () => {
     if (!loaded.ok) throw new Error(renderProblems(loaded.problems));
     const { kernels, statics } = loaded.config;
     expect(
-      kernels.map(({ name, kernelTable, learn, export: out }) => [name, kernelTable, learn, out]),
+      kernels.map(({ name, kernelTable, learn, export: out }) => [name, kernelTable, learn, out.name]),
     ).toEqual([
       ["main4", 254, true, "none"],
       ["main6", 254, true, "none"],

@@ -16,11 +16,12 @@ export interface ReferenceRoute {
     readonly weight: number;
   }[];
   readonly metric: number | null;
+  readonly recursive: string | null;
 }
 
 const TYPES = ["unicast", "blackhole", "unreachable", "prohibit", "throw"];
 
-/** Understands via, dev, weight, nexthop, metric, proto and scope. */
+/** Understands via, dev, weight, nexthop, recursive, metric, proto and scope; no link-local gateways. */
 export function readReference(text: string, family: Family): { routes: ReferenceRoute[]; wrong: number[] } {
   const routes: ReferenceRoute[] = [];
   const wrong: number[] = [];
@@ -54,6 +55,7 @@ function readLine(words: string[], family: Family, line: number): ReferenceRoute
   let current = first;
   const listed: (typeof first)[] = [];
   let metric: number | null = null;
+  let recursive: string | null = null;
   while (words.length > 0) {
     const word = words.shift()!;
     if (word === "nexthop") {
@@ -65,15 +67,21 @@ function readLine(words: string[], family: Family, line: number): ReferenceRoute
     if (value === undefined) return null;
     if (word === "proto" || word === "scope") continue;
     if (word === "via") {
-      const gateway = parseIp(value);
-      if (gateway?.family !== family || current.via !== null) return null;
-      current.via = value;
+      const said = value === "inet" ? 4 : value === "inet6" ? 6 : null;
+      const text = said === null ? value : (words.shift() ?? "");
+      const gateway = parseIp(text);
+      if (gateway === null || current.via !== null) return null;
+      if (gateway.family < family || (said !== null && gateway.family !== said)) return null;
+      current.via = text;
     } else if (word === "dev") {
       if (current.dev !== null || value.length > 15 || /[/:]/.test(value)) return null;
       current.dev = value;
     } else if (word === "weight") {
       if (listed.length === 0 || !(Number(value) >= 1 && Number(value) <= 256)) return null;
       current.weight = Number(value);
+    } else if (word === "recursive") {
+      if (recursive !== null || parseIp(value)?.family !== family) return null;
+      recursive = value;
     } else if (word === "metric") {
       if (metric !== null || !(Number(value) >= 1 && Number(value) <= 4294967295)) return null;
       metric = Number(value);
@@ -82,11 +90,12 @@ function readLine(words: string[], family: Family, line: number): ReferenceRoute
   const own = first.via !== null || first.dev !== null;
   if (own && listed.length > 0) return null;
   const nexthops = listed.length > 0 ? listed : own ? [first] : [];
-  if ((type === "unicast") !== nexthops.length > 0) return null;
+  if (recursive !== null && nexthops.length > 0) return null;
+  if ((type === "unicast") !== (nexthops.length > 0 || recursive !== null)) return null;
   if (nexthops.some((hop) => hop.via === null && hop.dev === null)) return null;
   const names = nexthops.map((hop) => `${hop.via} ${hop.dev}`);
   if (new Set(names).size < names.length) return null;
-  return { prefix, line, type, nexthops, metric };
+  return { prefix, line, type, nexthops, metric, recursive };
 }
 
 function readPrefix(word: string, family: Family): string | null {
