@@ -6,11 +6,10 @@ import type {
   KernelRouteJson,
   ProtocolJson,
   RouteJson,
-  ScanJson,
-  ShutdownJson,
   StaticRouteJson,
   TableJson,
 } from "../control/json.ts";
+import type { ScanJson, ShutdownJson } from "../control/json-actions.ts";
 import { Columns } from "./columns.ts";
 import type { CommandName } from "./commands.ts";
 import { escapeText, parseName } from "./escape.ts";

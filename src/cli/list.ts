@@ -33,7 +33,7 @@ export async function copy(reply: Reply, output: Output): Promise<void> {
 /** The whole of a short answer, as it came and read. Throws KrtdError "bad-answer". */
 export async function readJson<T>(reply: Reply): Promise<{ readonly text: string; readonly value: T }> {
   let text = "";
-  for await (const chunk of reply.chunks()) {
+  for await (const chunk of reply.chunks(true)) {
     text += chunk;
     if (text.length > LONGEST_RECORD) throw badAnswer("it has no end");
   }

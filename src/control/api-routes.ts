@@ -1,18 +1,18 @@
 /** The answers that list routes: of the tables, of the kernel, of the configuration. All of them stream. */
 
 import { kernelTableId } from "../lib/kernel-names.ts";
-import type { KernelFacet, ProtocolEntry } from "../nest/protocol.ts";
+import type { ProtocolEntry } from "../nest/protocol.ts";
 import { ApiError, errorBody } from "./api-error.ts";
 import type { ControlBackend } from "./backend.ts";
 import type { Call } from "./call.ts";
 import type { CountJson } from "./json.ts";
-import { dumpKernel } from "./kernel-query.ts";
+import { type DumpedTable, dumpKernel } from "./kernel-query.ts";
 import { findProtocol } from "./protocol-match.ts";
 import { KERNEL_CLASSES, KERNEL_STATES, Query, ROUTE_TYPE_NAMES } from "./query.ts";
 import type { RecordStream } from "./record-stream.ts";
 import { staticRouteText } from "./render-reports.ts";
 import { lookupFinds, type RouteVisitor, walkRoutes } from "./route-query.ts";
-import { type TableContext, tableContexts } from "./table-context.ts";
+import { type AttachedKernel, type TableContext, tableContexts } from "./table-context.ts";
 
 const SLICE_ROUTES = 1024;
 
@@ -33,7 +33,6 @@ export async function routes(call: Call): Promise<void> {
     dev: query.text("dev"),
     via: query.address("via"),
     all: query.flag("all"),
-    deviceName: (device: number) => call.backend.interfaces.deviceName(device),
   };
   if (!lookupFinds(selection)) throw noSuchNet(query, selection.tables);
   if (query.flag("count")) {
@@ -81,7 +80,7 @@ export async function kernel(call: Call): Promise<void> {
   const query = new Query(call.parameters, keys);
   query.atMostOne("prefix", "for", "in");
   const selection = {
-    facets: selectFacets(call.backend, query.text("table")),
+    tables: selectKernelTables(call.backend, query.text("table")),
     prefixes: query.prefixes("prefix"),
     for: query.address("for"),
     in: query.prefix("in"),
@@ -90,7 +89,6 @@ export async function kernel(call: Call): Promise<void> {
     type: query.oneOf("type", ROUTE_TYPE_NAMES),
     dev: query.text("dev"),
     via: query.address("via"),
-    deviceName: (device: number) => call.backend.interfaces.deviceName(device),
   };
   const counting = query.flag("count");
   const counter = {
@@ -114,16 +112,16 @@ export async function kernel(call: Call): Promise<void> {
 }
 
 /** By configured name ("master4"), by number, or by what iproute2 calls it; null: every attached table. */
-function selectFacets(backend: ControlBackend, text: string | null): readonly KernelFacet[] {
-  const attached = tableContexts(backend).flatMap(({ rtable, kernel }) =>
-    kernel === null ? [] : [{ rtable, facet: kernel.facet }],
+function selectKernelTables(backend: ControlBackend, text: string | null): readonly DumpedTable[] {
+  const attached = tableContexts(backend).flatMap((table) =>
+    table.kernel === null ? [] : [{ name: table.rtable.name, dumped: dumpedTable(table, table.kernel) }],
   );
   const id = text === null ? null : kernelTableId(text);
   const found = attached.filter(
-    ({ rtable, facet }) => text === null || facet.kernelTable === id || rtable.name === text,
+    ({ name, dumped }) => text === null || dumped.facet.kernelTable === id || name === text,
   );
   if (text !== null && found.length === 0) {
-    const ids = [...new Set(attached.map(({ facet }) => facet.kernelTable))].join(", ");
+    const ids = [...new Set(attached.map(({ dumped }) => dumped.facet.kernelTable))].join(", ");
     throw new ApiError(
       404,
       "no-such-table",
@@ -131,7 +129,11 @@ function selectFacets(backend: ControlBackend, text: string | null): readonly Ke
       ids === "" ? "There is no kernel protocol at all." : `Attached are kernel tables ${ids}.`,
     );
   }
-  return found.map(({ facet }) => facet);
+  return found.map(({ dumped }) => dumped);
+}
+
+function dumpedTable(table: TableContext, { facet }: AttachedKernel): DumpedTable {
+  return { facet, netns: table.netns, deviceName: (device) => table.deviceName(device) };
 }
 
 export async function statics(call: Call): Promise<void> {
@@ -165,9 +167,8 @@ async function streamStatics(
   const channel = channels[0] ?? null;
   const table = contexts.find(({ rtable }) => rtable === channel?.table);
   if (facet === undefined || channel === null || table === undefined) return;
-  const deviceName = (device: number): string => call.backend.interfaces.deviceName(device);
   for (let i = 0; i < facet.count; i++) {
-    stream.push(staticRouteText(name, channel.source, table, facet.route(i), deviceName));
+    stream.push(staticRouteText(name, channel.source, table, facet.route(i)));
     if (stream.full || i % SLICE_ROUTES === SLICE_ROUTES - 1) {
       await stream.ready();
       await call.clock.yield();

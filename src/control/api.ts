@@ -3,15 +3,17 @@
  * throws becomes an error answer in server.ts.
  */
 
-import { asciiJson } from "../lib/ascii-json.ts";
-import { errorText } from "../lib/errors.ts";
+import { configure, plan } from "./api-configure.ts";
+import { drift } from "./api-drift.ts";
 import { ApiError } from "./api-error.ts";
+import { act, protocols, scan } from "./api-protocols.ts";
 import { kernel, routes, statics } from "./api-routes.ts";
-import type { Call } from "./call.ts";
-import type { ScanJson, ShutdownJson } from "./json.ts";
-import { matchProtocols } from "./protocol-match.ts";
+import type { NamespaceView } from "./backend.ts";
+import { Body } from "./body.ts";
+import { type Call, noParameters, sendAll } from "./call.ts";
+import type { ShutdownJson } from "./json-actions.ts";
 import { Query } from "./query.ts";
-import { interfaceJson, protocolJson, tableJson } from "./render-reports.ts";
+import { interfaceJson, tableJson } from "./render-reports.ts";
 import { tableContexts } from "./table-context.ts";
 
 export interface Endpoint {
@@ -19,6 +21,8 @@ export interface Endpoint {
   /** "*" stands for NAME. */
   readonly path: string;
   readonly handle: (call: Call) => void | Promise<void>;
+  /** The work may take minutes: no deadline ends it, and a client that asks hears that it goes on (server.ts). */
+  readonly slow?: true;
 }
 
 export const ENDPOINTS: readonly Endpoint[] = [
@@ -30,8 +34,15 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: "GET", path: "/v1/protocols", handle: protocols },
   { method: "GET", path: "/v1/tables", handle: tables },
   { method: "GET", path: "/v1/static", handle: statics },
+  { method: "GET", path: "/v1/drift", handle: drift },
+  { method: "POST", path: "/v1/configure", handle: configure, slow: true },
+  { method: "POST", path: "/v1/plan", handle: plan, slow: true },
   { method: "POST", path: "/v1/shutdown", handle: shutdown },
   { method: "POST", path: "/v1/protocols/*/scan", handle: scan },
+  { method: "POST", path: "/v1/protocols/*/enable", handle: (call) => act(call, "enable"), slow: true },
+  { method: "POST", path: "/v1/protocols/*/disable", handle: (call) => act(call, "disable"), slow: true },
+  { method: "POST", path: "/v1/protocols/*/restart", handle: (call) => act(call, "restart"), slow: true },
+  { method: "POST", path: "/v1/protocols/*/reload", handle: (call) => act(call, "reload"), slow: true },
 ];
 
 function health(call: Call): void {
@@ -51,67 +62,37 @@ function tables(call: Call): void {
 }
 
 function interfaces(call: Call): void {
-  const name = new Query(call.parameters, ["name"]).text("name");
-  const { interfaces } = call.backend;
-  const found = interfaces.all().filter((iface) => name === null || iface.name === name);
+  const query = new Query(call.parameters, ["name", "netns"]);
+  const name = query.text("name");
+  const netns = query.text("netns");
+  const all = call.backend.namespaces();
+  const selected = netns === null ? all : all.filter((namespace) => namespace.name === netns);
+  if (selected.length === 0) throw noSuchNetns(netns ?? "", all);
+  const several = all.length > 1;
+  const found = selected.flatMap((namespace) => {
+    const table = namespace.interfaces;
+    const listed = table.all().filter((iface) => name === null || iface.name === name);
+    return listed.map((iface) => interfaceJson(iface, table, several ? namespace.name : undefined));
+  });
   if (name !== null && found.length === 0) {
-    throw new ApiError(404, "no-such-interface", `There is no interface "${name}"`);
+    const where = netns === null ? "" : ` in namespace ${netns}`;
+    throw new ApiError(404, "no-such-interface", `There is no interface "${name}"${where}`);
   }
-  sendAll(
-    call,
-    found.map((iface) => interfaceJson(iface, interfaces)),
-  );
+  sendAll(call, found);
 }
 
-function protocols(call: Call): void {
-  const name = new Query(call.parameters, ["name"]).text("name");
-  const found = name === null ? call.backend.protocols() : matchProtocols(call.backend, name);
-  sendAll(call, found.map(protocolJson));
+function noSuchNetns(name: string, all: readonly NamespaceView[]): ApiError {
+  const names = all.flatMap((namespace) => namespace.name ?? []);
+  return new ApiError(
+    404,
+    "no-such-netns",
+    `krtd serves no network namespace "${name}"`,
+    names.length === 0 ? "It serves its own only." : `Besides its own it serves ${names.join(", ")}.`,
+  );
 }
 
 function shutdown(call: Call): void {
   noParameters(call);
-  for (const key of Object.keys(call.body)) {
-    if (key !== "keep")
-      throw new ApiError(400, "bad-body", `Unknown member "${key}"`, 'The body is {"keep":true}.');
-  }
-  const keep = call.body["keep"] ?? false;
-  if (typeof keep !== "boolean") {
-    throw new ApiError(400, "bad-body", 'Member "keep" is not a boolean', 'The body is {"keep":true}.');
-  }
+  const keep = new Body(call.body, ["keep"], `The body is {"keep":true}.`).flag("keep");
   call.json(202, { stopping: true, keep } satisfies ShutdownJson, () => call.backend.shutdown({ keep }));
-}
-
-function scan(call: Call): void {
-  noParameters(call);
-  const matching = matchProtocols(call.backend, call.name);
-  const able = matching.filter(({ protocol, state }) => protocol.scan !== undefined && state === "up");
-  if (able.length === 0) {
-    const names = matching
-      .map(({ protocol, state }) => `${protocol.name} (${protocol.type}, ${state})`)
-      .join(", ");
-    throw new ApiError(
-      409,
-      "cannot-scan",
-      `Cannot scan ${call.name}: ${names} has nothing to scan`,
-      "Device and kernel protocols scan, while they are up.",
-    );
-  }
-  for (const { protocol } of able) {
-    protocol.scan?.().catch((error: unknown) => {
-      call.log.error("scan failed", { protocol: protocol.name, error: errorText(error) });
-    });
-  }
-  call.json(200, { started: able.map(({ protocol }) => protocol.name) } satisfies ScanJson);
-}
-
-function noParameters(call: Call): void {
-  new Query(call.parameters, []);
-}
-
-/** For lists of which there are few. */
-function sendAll(call: Call, values: readonly object[]): void {
-  const stream = call.stream();
-  for (const value of values) stream.push(asciiJson(JSON.stringify(value)));
-  stream.end();
 }

@@ -1,4 +1,4 @@
-/** Reads the JSON body of a request, never more than the limit. */
+/** Reads the JSON body of a request, never more than the limit, and its members, as strictly as query.ts the query. */
 
 import type { IncomingMessage } from "node:http";
 import { errorText, KrtdError } from "../lib/errors.ts";
@@ -66,4 +66,51 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
 
 function tooLarge(): ApiError {
   return new ApiError(413, "body-too-large", `The body exceeds ${MAX_BODY_BYTES} bytes`);
+}
+
+/** The members of a body. All methods throw ApiError 400. */
+export class Body {
+  private readonly members: Readonly<Record<string, unknown>>;
+  private readonly hint: string;
+
+  /** `known` are all members this address takes; `hint` says what the body looks like. */
+  constructor(members: Readonly<Record<string, unknown>>, known: readonly string[], hint: string) {
+    this.members = members;
+    this.hint = hint;
+    for (const key of Object.keys(members)) {
+      if (!known.includes(key)) throw this.bad(`Unknown member "${key}"`);
+    }
+  }
+
+  has(key: string): boolean {
+    return Object.hasOwn(this.members, key);
+  }
+
+  /** A boolean, false when it is not there. */
+  flag(key: string): boolean {
+    const value = this.has(key) ? this.members[key] : false;
+    if (typeof value !== "boolean") throw this.bad(`Member "${key}" is not a boolean`);
+    return value;
+  }
+
+  /** Null when it is not there. */
+  text(key: string): string | null {
+    const value = this.has(key) ? this.members[key] : null;
+    if (value === null) return null;
+    if (typeof value !== "string" || value === "") throw this.bad(`Member "${key}" is not a text`);
+    return value;
+  }
+
+  /** Null when it is not there. */
+  number(key: string): number | null {
+    const value = this.has(key) ? this.members[key] : null;
+    if (value === null) return null;
+    if (typeof value !== "number") throw this.bad(`Member "${key}" is not a number`);
+    return value;
+  }
+
+  /** What to throw for a member that is not as it should be. */
+  bad(message: string): ApiError {
+    return new ApiError(400, "bad-body", message, this.hint);
+  }
 }

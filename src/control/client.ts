@@ -7,8 +7,11 @@
 import { type IncomingMessage, request } from "node:http";
 import { KrtdError } from "../lib/errors.ts";
 import type { ErrorJson } from "./json.ts";
-import { ERROR_TRAILER, NDJSON_TYPE } from "./record-stream.ts";
+import { ERROR_TRAILER, NDJSON_TYPE, PROGRESS_HEADER } from "./record-stream.ts";
 import { checkSocketPath } from "./socket-path.ts";
+
+/** An error answer is longest when it tells all problems of a configuration. */
+const MAX_ERROR_CHARS = 1024 * 1024;
 
 export interface ClientOptions {
   readonly socketPath: string;
@@ -24,6 +27,8 @@ export interface ClientRequest {
   readonly ndjson?: boolean;
   /** Sent as JSON. */
   readonly body?: object;
+  /** The work may take minutes: called now and then, when the daemon says that it goes on. That is no silence. */
+  readonly progress?: () => void;
 }
 
 /** An error answer of the daemon. */
@@ -40,9 +45,10 @@ export class RemoteError extends KrtdError {
 export interface Reply {
   /**
    * The body as text in chunks, in the daemon's pace or the caller's, whichever is slower. Throws RemoteError
-   * when the daemon could not complete it, KrtdError "cut-off" when the connection ended early.
+   * when the daemon could not complete it, KrtdError "cut-off" when the connection ended early. With `whole` the
+   * time-out is for all of it, not for each silence: for answers that are there once they begin.
    */
-  chunks(): AsyncGenerator<string, void, undefined>;
+  chunks(whole?: boolean): AsyncGenerator<string, void, undefined>;
   /** Stops the answer. */
   abort(): void;
 }
@@ -51,11 +57,18 @@ export interface Reply {
 export async function send(options: ClientOptions, what: ClientRequest): Promise<Reply> {
   checkSocketPath(options.socketPath);
   const response = await firstAnswer(options, what);
-  const reply: Reply = { chunks: () => chunks(response, options), abort: () => response.destroy() };
+  const reply: Reply = {
+    chunks: (whole = false) => chunks(response, options, whole),
+    abort: () => response.destroy(),
+  };
   const status = response.statusCode ?? 0;
   if (status >= 200 && status < 300) return reply;
   let text = "";
-  for await (const chunk of reply.chunks()) text += chunk;
+  for await (const chunk of reply.chunks(true)) {
+    text += chunk;
+    if (text.length > MAX_ERROR_CHARS) break;
+  }
+  reply.abort();
   throw new RemoteError(status, parseError(text, status));
 }
 
@@ -65,12 +78,18 @@ function firstAnswer(options: ClientOptions, what: ClientRequest): Promise<Incom
   const headers: Record<string, string> = { Host: "krtd" };
   if (what.ndjson === true) headers["Accept"] = NDJSON_TYPE;
   if (body !== null) headers["Content-Type"] = "application/json";
+  if (what.progress !== undefined) headers[PROGRESS_HEADER] = "yes";
   return new Promise((resolve, reject) => {
     const asked = request({ socketPath, path: what.path, method: what.method, headers, agent: false });
     const timer = setTimeout(() => {
       asked.destroy();
-      reject(silent(options));
+      reject(silent(options, what.progress !== undefined));
     }, timeoutMs);
+    asked.on("information", () => {
+      if (what.progress === undefined) return;
+      timer.refresh();
+      what.progress();
+    });
     asked.on("response", (response) => {
       clearTimeout(timer);
       resolve(response);
@@ -86,7 +105,9 @@ function firstAnswer(options: ClientOptions, what: ClientRequest): Promise<Incom
 async function* chunks(
   response: IncomingMessage,
   options: ClientOptions,
+  whole: boolean,
 ): AsyncGenerator<string, void, undefined> {
+  const started = performance.now();
   const late = { hit: false };
   const onTimeout = (): void => {
     late.hit = true;
@@ -97,16 +118,17 @@ async function* chunks(
   try {
     for (;;) {
       // Only while we wait for the daemon: time the reader of our own output takes does not count.
-      const timer = setTimeout(onTimeout, options.timeoutMs);
+      const spent = whole ? performance.now() - started : 0;
+      const timer = setTimeout(onTimeout, Math.max(0, options.timeoutMs - spent));
       const { done, value } = await iterator.next().finally(() => clearTimeout(timer));
       if (done === true) break;
       yield value as string;
     }
   } catch (error) {
-    if (late.hit) throw silent(options);
+    if (late.hit) throw silent(options, false);
     throw cutOff(error);
   }
-  if (late.hit) throw silent(options);
+  if (late.hit) throw silent(options, false);
   if (!response.complete) throw cutOff(undefined);
   const failure = response.trailers[ERROR_TRAILER.toLowerCase()];
   if (failure !== undefined) throw new RemoteError(503, parseError(failure, 503));
@@ -119,12 +141,14 @@ function cutOff(cause: unknown): KrtdError {
   });
 }
 
-function silent({ socketPath, timeoutMs }: ClientOptions): KrtdError {
+function silent({ socketPath, timeoutMs }: ClientOptions, slow: boolean): KrtdError {
   return new KrtdError(
     "not-reachable",
     `Cannot reach krtd on ${socketPath}: no answer in ${timeoutMs / 1000} s`,
     {
-      hint: "The daemon hangs or is stopped; look at its log, or wait longer with --timeout.",
+      hint: slow
+        ? "What was asked for may be done all the same: see krtctl show status and krtd's log. Wait longer with --timeout."
+        : "The daemon hangs or is stopped; look at its log, or wait longer with --timeout.",
     },
   );
 }

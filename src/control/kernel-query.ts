@@ -19,8 +19,16 @@ const SLICE_ROUTES = 1024;
 /** How often to look for routes of a dump that has not brought any yet. */
 const IDLE_MS = 2;
 
+/** A kernel table to dump. */
+export interface DumpedTable {
+  readonly facet: KernelFacet;
+  /** Network namespace it stands in; null: the daemon's own. */
+  readonly netns: string | null;
+  readonly deviceName: (device: number) => string;
+}
+
 export interface KernelQuery {
-  readonly facets: readonly KernelFacet[];
+  readonly tables: readonly DumpedTable[];
   readonly prefixes: readonly Prefix[] | null;
   readonly for: IpAddress | null;
   readonly in: Prefix | null;
@@ -30,7 +38,6 @@ export interface KernelQuery {
   readonly type: RouteType | null;
   readonly dev: string | null;
   readonly via: IpAddress | null;
-  readonly deviceName: (device: number) => string;
 }
 
 export interface KernelRecords {
@@ -46,14 +53,15 @@ export async function dumpKernel(
   clock: Clock,
 ): Promise<string[]> {
   const problems: string[] = [];
-  const selects = kernelFilter(query);
-  for (const facet of query.facets) {
+  for (const table of query.tables) {
+    const { facet } = table;
+    const selects = kernelFilter(query, table);
     const longest = new LongestMatch();
     const backlog = new KernelBacklog();
     let lost: Error | null = null;
     let dumping = true;
     const keep = (route: KernelRouteView): void => {
-      if (lost === null && !backlog.add(rowOf(route, query.deviceName))) lost = tooSlow();
+      if (lost === null && !backlog.add(rowOf(route, table.deviceName, table.netns))) lost = tooSlow();
     };
     const onRoute = (route: KernelRouteView): void => {
       if (lost !== null || !selects(route)) return;
@@ -70,9 +78,14 @@ export async function dumpKernel(
     // The dump is waited for even when the reader is lost: it works on our memory.
     const [problem] = await Promise.all([dump, send]);
     if (lost !== null) throw lost;
-    if (problem !== null) problems.push(`kernel table ${facet.kernelTable}, IPv${facet.family}: ${problem}`);
+    if (problem !== null) problems.push(`${nameOf(table)}: ${problem}`);
   }
   return problems;
+}
+
+function nameOf({ facet, netns }: DumpedTable): string {
+  const where = netns === null ? "" : `, namespace ${netns}`;
+  return `kernel table ${facet.kernelTable}, IPv${facet.family}${where}`;
 }
 
 /** Sends what waits until there is nothing more to come. Rejects when the reader is gone. */
@@ -113,8 +126,8 @@ class LongestMatch {
   }
 }
 
-function kernelFilter(query: KernelQuery): (route: KernelRouteView) => boolean {
-  const attrsSelected = attrsPredicate(query);
+function kernelFilter(query: KernelQuery, table: DumpedTable): (route: KernelRouteView) => boolean {
+  const attrsSelected = attrsPredicate(query, table.deviceName);
   const target: Prefix | null =
     query.for === null ? null : { ...query.for, length: query.for.family === 4 ? 32 : 128 };
   return (route) => {
@@ -142,16 +155,23 @@ function within(outer: Prefix, inner: Prefix): boolean {
   return outer.family === inner.family && outer.length <= inner.length && prefixContains(outer, inner);
 }
 
-function equalPrefix(a: Prefix, b: Prefix): boolean {
+export function equalPrefix(a: Prefix, b: Prefix): boolean {
   return a.length === b.length && within(a, b);
 }
 
-function rowOf(route: KernelRouteView, deviceName: (device: number) => string): KernelRow {
+export function rowOf(
+  route: KernelRouteView,
+  deviceName: (device: number) => string,
+  netns: string | null = null,
+): KernelRow {
   const { family, w0, w1, w2, w3, length } = route.prefix;
-  const attrs = renderAttrs(family, route.attrs, deviceName, { type: kernelTypeName(route.type) });
+  const attrs = renderAttrs(family, route.attrs, deviceName, {
+    type: kernelTypeName(route.type),
+    scope: "told",
+  });
   const template: KernelTemplate = {
     family,
-    table: `{"table":${route.table},"dst":`,
+    table: `{${netns === null ? "" : `"netns":${jsonText(netns)},`}"table":${route.table},"dst":`,
     head: `,${attrs.head}`,
     tail:
       `,"protocol":${jsonText(protocolText(route))},"protocol-id":${route.protocol}` +
@@ -161,12 +181,12 @@ function rowOf(route: KernelRouteView, deviceName: (device: number) => string): 
   return { w0, w1, w2, w3, length, metric: route.metric, template };
 }
 
-function emptyRow(): KernelRow {
+export function emptyRow(): KernelRow {
   const template: KernelTemplate = { family: 4, table: "", head: "", tail: "" };
   return { w0: 0, w1: 0, w2: 0, w3: 0, length: 0, metric: 0, template };
 }
 
-function rowText({ w0, w1, w2, w3, length, metric, template }: KernelRow): string {
+export function rowText({ w0, w1, w2, w3, length, metric, template }: KernelRow): string {
   const dst = prefixText(template.family, w0, w1, w2, w3, length);
   return `${template.table}${dst}${template.head}${metric === 0 ? "" : `,"metric":${metric}`}${template.tail}`;
 }

@@ -14,6 +14,8 @@ import { KrtdError } from "../lib/errors.ts";
 
 export const NDJSON_TYPE = "application/x-ndjson";
 export const JSON_TYPE = "application/json; charset=utf-8";
+/** A request with this header (any value) gets HTTP 102 now and then while it waits for slow work. */
+export const PROGRESS_HEADER = "Krtd-Progress";
 /** Name of the trailer, whose value is the JSON of an error body. */
 export const ERROR_TRAILER = "Krtd-Error";
 

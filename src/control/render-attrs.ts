@@ -7,31 +7,12 @@
 
 import { jsonText } from "../lib/ascii-json.ts";
 import { type Family, formatAddress, formatIp, type IpAddress } from "../lib/ip.ts";
+import { scopeName } from "../lib/kernel-names.ts";
 import type { Nexthop, RouteAttrs } from "../nest/route.ts";
+import { metricsText } from "./render-metrics.ts";
 
-const RTAX_MTU = 2;
-
-/** linux/rtnetlink.h: RTAX_*, spelled as iproute2 does. */
-const RTAX_NAMES: readonly (string | undefined)[] = [
-  undefined,
-  "lock",
-  "mtu",
-  "window",
-  "rtt",
-  "rttvar",
-  "ssthresh",
-  "cwnd",
-  "advmss",
-  "reordering",
-  "hoplimit",
-  "initcwnd",
-  "features",
-  "rto_min",
-  "initrwnd",
-  "quickack",
-  "congctl",
-  "fastopen_no_cookie",
-];
+/** RT_SCOPE_UNIVERSE: that of any route with a gateway. */
+const SCOPE_GLOBAL = 0;
 
 export interface AttrsText {
   /** `"type":"unicast","gateway":"192.0.2.1","dev":"eth0"`: comes before the metric. */
@@ -40,30 +21,30 @@ export interface AttrsText {
   readonly tail: string;
 }
 
-/** `type` overrides attrs.type, for kernel routes of a type krtd does not handle. */
+/**
+ * `type` overrides attrs.type, for kernel routes of a type krtd does not handle; with `scope` "told" that is told
+ * elsewhere.
+ */
 export function renderAttrs(
   family: Family,
   attrs: RouteAttrs,
   deviceName: (device: number) => string,
-  options: { readonly type?: string; readonly flags?: readonly string[] } = {},
+  options: { readonly type?: string; readonly scope?: "told" } = {},
 ): AttrsText {
   let head = `"type":${jsonText(options.type ?? attrs.type)}`;
   let tail = "";
-  const flags = [...(options.flags ?? [])];
+  const flags: string[] = [];
   const [only, ...others] = attrs.nexthops;
   const several = others.length > 0;
   if (only !== undefined && !several) {
     head += hopKeys(family, only, deviceName);
-    if (only.onlink) flags.unshift("onlink");
+    if (only.onlink) flags.push("onlink");
     if (only.opaque) flags.push("encap");
   }
   if (attrs.prefsrc !== null) tail += `,"prefsrc":"${formatAddress(attrs.prefsrc)}"`;
-  const mtu = attrs.metrics.get(RTAX_MTU);
-  if (mtu !== undefined) tail += `,"mtu":${mtu >>> 0}`;
-  const rest = [...attrs.metrics].filter(([rtax]) => rtax !== RTAX_MTU);
-  if (rest.length > 0) {
-    const members = rest.map(([rtax, value]) => `"${RTAX_NAMES[rtax] ?? `rtax${rtax}`}":${value >>> 0}`);
-    tail += `,"metrics":{${members.join(",")}}`;
+  tail += metricsText(attrs.metrics);
+  if (options.scope !== "told" && attrs.scope !== null && attrs.scope !== SCOPE_GLOBAL) {
+    tail += `,"scope":"${scopeName(attrs.scope)}"`;
   }
   if (attrs.flow !== 0) tail += `,"realm":${attrs.flow >>> 0}`;
   tail += `,"flags":${JSON.stringify(flags)}`;

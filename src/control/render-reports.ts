@@ -1,7 +1,7 @@
 /** The JSON of everything there are few of: protocols, interfaces, tables, static routes (interfaces.md §2). */
 
 import { jsonText } from "../lib/ascii-json.ts";
-import { formatIp } from "../lib/ip.ts";
+import { formatAddress, formatIp } from "../lib/ip.ts";
 import { kernelTableName, scopeName } from "../lib/kernel-names.ts";
 import type { ChangeCounters, Channel } from "../nest/channel.ts";
 import type { AddressInfo, Interface, Interfaces } from "../nest/iface.ts";
@@ -10,33 +10,43 @@ import { NONE } from "../nest/route.ts";
 import type {
   AddressJson,
   ChangeCountersJson,
+  ChannelJson,
   InterfaceJson,
   KernelProtocolJson,
   ProtocolJson,
   TableJson,
+  TrafficJson,
 } from "./json.ts";
-import { prefixText, renderAttrs } from "./render-attrs.ts";
+import { type AttrsText, prefixText, renderAttrs } from "./render-attrs.ts";
 import type { TableContext } from "./table-context.ts";
 
 export function protocolJson(entry: ProtocolEntry): ProtocolJson {
-  const { protocol, state, since } = entry;
-  const { name, type, channels, kernel } = protocol;
-  const channel = channels[0] ?? null;
+  const { protocol, state, since, disabled } = entry;
+  const { name, type, netns, kernel } = protocol;
+  const channels = protocol.channels.map(channelJson);
+  const tables = channels.map(({ table }) => table);
   return {
     name,
     type,
-    table: channel?.table.name ?? null,
+    table: tables[0] ?? null,
+    tables,
+    ...(type === "pipe" && tables[1] !== undefined ? { "peer-table": tables[1] } : {}),
+    netns,
     state,
+    disabled,
     since: new Date(since).toISOString(),
     info: protocol.info(),
-    ...(channel === null ? {} : channelJson(channel)),
+    ...(channels.length === 0 ? {} : { ...sumOf(channels), channels }),
     ...(kernel === undefined ? {} : { kernel: kernelProtocolJson(kernel.report()) }),
   };
 }
 
-function channelJson(channel: Channel): Pick<ProtocolJson, "routes" | "changes"> {
+function channelJson(channel: Channel): ChannelJson {
   const { stats } = channel;
   return {
+    table: channel.table.name,
+    import: channel.importing.name,
+    export: channel.exporting.name,
     routes: { imported: stats.imported, exported: stats.exported, preferred: stats.preferred },
     changes: {
       "import-updates": countersJson(stats.importUpdates),
@@ -45,6 +55,31 @@ function channelJson(channel: Channel): Pick<ProtocolJson, "routes" | "changes">
       "export-withdraws": countersJson(stats.exportWithdraws),
     },
   };
+}
+
+function sumOf(channels: readonly TrafficJson[]): TrafficJson {
+  const [first, ...others] = channels.map(({ routes, changes }) => ({ routes, changes }));
+  return others.reduce(
+    (sum, { routes, changes }) => ({
+      routes: added(sum.routes, routes),
+      changes: {
+        "import-updates": added(sum.changes["import-updates"], changes["import-updates"]),
+        "import-withdraws": added(sum.changes["import-withdraws"], changes["import-withdraws"]),
+        "export-updates": added(sum.changes["export-updates"], changes["export-updates"]),
+        "export-withdraws": added(sum.changes["export-withdraws"], changes["export-withdraws"]),
+      },
+    }),
+    first!,
+  );
+}
+
+/** The members of both, added up one by one. */
+function added<T extends object>(a: T, b: T): T {
+  const sum = Object.entries(a).map(([key, value]) => [
+    key,
+    (value as number) + (b[key as keyof T] as number),
+  ]);
+  return Object.fromEntries(sum) as T;
 }
 
 function countersJson(counters: ChangeCounters): ChangeCountersJson {
@@ -70,6 +105,7 @@ function kernelProtocolJson(report: KernelReport): KernelProtocolJson {
     waiting: report.waiting,
     failed: report.failed,
     learned: report.learned,
+    contested: report.contested,
     drift: { repaired: report.repaired },
   };
 }
@@ -103,8 +139,14 @@ function names(flags: number, table: readonly (readonly [number, string])[]): st
   return table.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
 }
 
-export function interfaceJson(iface: Interface, interfaces: Interfaces): InterfaceJson {
+/** `netns` undefined: there is only one namespace, and it goes without saying. */
+export function interfaceJson(
+  iface: Interface,
+  interfaces: Interfaces,
+  netns: string | null | undefined,
+): InterfaceJson {
   return {
+    ...(netns === undefined ? {} : { netns }),
     ifindex: iface.ifindex,
     name: iface.name,
     up: iface.up,
@@ -131,10 +173,11 @@ function addressJson(a: AddressInfo): AddressJson {
 }
 
 export function tableJson(table: TableContext): TableJson {
-  const { rtable, kernel } = table;
+  const { rtable, kernel, netns } = table;
   return {
     name: rtable.name,
     family: rtable.family === 4 ? "ipv4" : "ipv6",
+    netns,
     routes: rtable.routeCount,
     nets: rtable.netCount,
     kernel:
@@ -148,20 +191,22 @@ export function tableJson(table: TableContext): TableJson {
   };
 }
 
+/** What a route without a way has to say for itself. */
+const UNRESOLVED: AttrsText = { head: `"type":"unicast"`, tail: `,"flags":[],"unresolved":true` };
+
 /** One configured static route of `protocol`, whose channel leads to `table`. */
 export function staticRouteText(
   protocol: string,
   source: number,
   table: TableContext,
   route: StaticRouteView,
-  deviceName: (device: number) => string,
 ): string {
   const { rtable } = table;
   const { family, w0, w1, w2, w3, length } = route.prefix;
   const attrs =
     route.attrs === null
-      ? { head: `"type":"unicast"`, tail: "" }
-      : renderAttrs(family, route.attrs, deviceName);
+      ? UNRESOLVED
+      : renderAttrs(family, route.attrs, (device) => table.deviceName(device));
   const node = rtable.fib.find(w0, w1, w2, w3, length);
   const own = node === NONE ? NONE : rtable.routeOf(node, source);
   const best = own !== NONE && rtable.best(node) === own;
@@ -169,6 +214,7 @@ export function staticRouteText(
     `{"protocol":${jsonText(protocol)},"table":${jsonText(rtable.name)}` +
     `,"dst":${prefixText(family, w0, w1, w2, w3, length)},${attrs.head}` +
     `${route.metric === null ? "" : `,"metric":${route.metric}`}${attrs.tail}` +
+    `${route.recursive === null ? "" : `,"recursive":"${formatAddress(route.recursive)}"`}` +
     `,"preference":${route.preference},"in-table":${own !== NONE},"best":${best}` +
     `,"kernel":${own === NONE ? "null" : table.kernelOf(node, own, best)}}`
   );

@@ -38,7 +38,6 @@ export interface RouteQuery {
   readonly via: IpAddress | null;
   /** Every route of a net, not only the best. */
   readonly all: boolean;
-  readonly deviceName: (device: number) => string;
 }
 
 /** Takes what was found. */
@@ -157,7 +156,7 @@ function sortedNodes(fib: Fib): NodeId[] {
 
 function routeFilter(query: RouteQuery, table: TableContext): RoutePredicate {
   const { rtable } = table;
-  const attrsFilter = attrsPredicate(query);
+  const attrsFilter = attrsPredicate(query, (device) => table.deviceName(device));
   const judged = new Map<number, { stamp: number; selected: boolean }>();
   const attrsSelected = (route: RouteId): boolean => {
     const id = rtable.attrsOf(route);
@@ -180,9 +179,10 @@ function routeFilter(query: RouteQuery, table: TableContext): RoutePredicate {
 
 /** Type, device and gateway: for table routes and kernel routes alike. */
 export function attrsPredicate(
-  query: Pick<RouteQuery, "type" | "dev" | "via" | "deviceName">,
+  query: Pick<RouteQuery, "type" | "dev" | "via">,
+  deviceName: (device: number) => string,
 ): (attrs: RouteAttrs) => boolean {
-  const { type, dev, via, deviceName } = query;
+  const { type, dev, via } = query;
   return (attrs) => {
     if (type !== null && attrs.type !== type) return false;
     if (dev !== null && !attrs.nexthops.some((hop) => hop.device !== 0 && deviceName(hop.device) === dev)) {

@@ -16,7 +16,7 @@ import type { ControlBackend } from "./backend.ts";
 import { readBody } from "./body.ts";
 import type { Call } from "./call.ts";
 import { type ListenOptions, listenUnix } from "./listen.ts";
-import { JSON_TYPE, NDJSON_TYPE, RecordStream } from "./record-stream.ts";
+import { JSON_TYPE, NDJSON_TYPE, PROGRESS_HEADER, RecordStream } from "./record-stream.ts";
 
 /** Connections served at once. A few more are accepted, so that they can be told no. */
 export const MAX_CONNECTIONS = 64;
@@ -35,6 +35,8 @@ export interface ControlDeadlines {
   readonly keepAliveMs: number;
   /** While an answer waits for its reader. */
   readonly stallMs: number;
+  /** Between two signs of life to a client that waits for slow work. */
+  readonly progressMs: number;
 }
 
 const DEADLINES: ControlDeadlines = {
@@ -42,6 +44,7 @@ const DEADLINES: ControlDeadlines = {
   requestMs: 30_000,
   keepAliveMs: 15_000,
   stallMs: 30_000,
+  progressMs: 2_000,
 };
 
 export interface ControlOptions {
@@ -135,6 +138,7 @@ async function answer(
     const url = parseUrl(request.url ?? "");
     const { endpoint, name } = findEndpoint(url.pathname, request.method ?? "", response);
     const body = await readBody(request, endpoint.method === "POST");
+    if (endpoint.slow === true) bePatient(request, response, options.clock, deadlines.progressMs);
     const call: Call = {
       backend: options.backend,
       clock: options.clock,
@@ -156,6 +160,27 @@ async function answer(
   } catch (error) {
     answerError(error, request, response, stream, options.log);
   }
+}
+
+/**
+ * The answer may take minutes: nothing ends the connection meanwhile, and a client that asks for it is told now and
+ * then (HTTP 102) that the work goes on. Others are not: many libraries take a 102 for the answer.
+ */
+function bePatient(
+  request: IncomingMessage,
+  response: ServerResponse,
+  clock: Clock,
+  progressMs: number,
+): void {
+  request.setTimeout(0);
+  if (request.headers[PROGRESS_HEADER.toLowerCase()] === undefined) return;
+  const tell = (): void => {
+    if (response.headersSent || response.destroyed) return;
+    response.writeProcessing();
+    cancel = clock.after(progressMs, tell);
+  };
+  let cancel = clock.after(progressMs, tell);
+  response.on("close", () => cancel());
 }
 
 function answerError(

@@ -1,12 +1,15 @@
 /**
- * A table together with the kernel protocol attached to it, as the answers about routes need it. Made afresh
- * for each request: protocols come and go, and a request lasts seconds at most.
+ * A table together with the kernel protocol attached to it and the interfaces its routes lead out of, as the answers
+ * about routes need it. Made afresh for each request: protocols come and go, and a request lasts seconds at most.
  */
 
 import { jsonText } from "../lib/ascii-json.ts";
+import { kernelProtocolName } from "../lib/kernel-names.ts";
+import type { Channel } from "../nest/channel.ts";
 import type { Interfaces } from "../nest/iface.ts";
-import type { KernelFacet, KernelRouteStatus, KernelState } from "../nest/protocol.ts";
-import type { NodeId, RouteId } from "../nest/route.ts";
+import { originOf, PLAIN_ORIGIN } from "../nest/origin.ts";
+import type { KernelFacet, KernelRouteStatus, KernelState, Protocol } from "../nest/protocol.ts";
+import { type AttrsId, NONE, type NodeId, type RouteId } from "../nest/route.ts";
 import type { Rtable } from "../nest/rtable.ts";
 import type { ControlBackend } from "./backend.ts";
 import { type AttrsText, renderAttrs } from "./render-attrs.ts";
@@ -18,6 +21,7 @@ export interface AttachedKernel {
   /** Name of the kernel protocol. */
   readonly name: string;
   readonly facet: KernelFacet;
+  readonly channel: Channel;
   /** Its source id in the table: routes of it are learned ones. */
   readonly source: number;
 }
@@ -30,21 +34,30 @@ interface CachedAttrs extends AttrsText {
 export class TableContext {
   readonly rtable: Rtable;
   readonly kernel: AttachedKernel | null;
+  /** Network namespace its routes lead into; null: the daemon's own. */
+  readonly netns: string | null;
   private readonly interfaces: Interfaces;
   private readonly cache = new Map<number, CachedAttrs>();
   private readonly tableText: string;
   private readonly sources = new Map<number, string>();
+  private readonly origins = new Map<number, string>();
   private plainKernel = "";
   private plainState: KernelState | null = null;
   private plainMetric = -1;
   private sinceText = "";
   private sinceMs = Number.NaN;
 
-  constructor(rtable: Rtable, kernel: AttachedKernel | null, interfaces: Interfaces) {
+  constructor(rtable: Rtable, kernel: AttachedKernel | null, netns: string | null, interfaces: Interfaces) {
     this.rtable = rtable;
     this.kernel = kernel;
+    this.netns = netns;
     this.interfaces = interfaces;
     this.tableText = `{"table":${jsonText(rtable.name)},"dst":`;
+  }
+
+  /** The name behind a nexthop's device number. */
+  deviceName(device: number): string {
+    return this.interfaces.deviceName(device);
   }
 
   /** How the kernel stands to a live route of the node. */
@@ -63,13 +76,14 @@ export class TableContext {
     return (
       `${this.tableText}"${rtable.fib.formatNode(node)}",${attrs.head}${metric === 0 ? "" : `,"metric":${metric}`}` +
       `${attrs.tail}${this.source(rtable.sourceOf(route))},"preference":${rtable.preferenceOf(route)}` +
-      `,"best":${best},"since":${this.since(rtable.sinceOf(route))},"kernel":${this.kernelText(status, route)}}`
+      `,"best":${best},"since":${this.since(rtable.sinceOf(route))}${this.origin(rtable.origin(route))}` +
+      `,"kernel":${this.kernelText(status, node, route)}}`
     );
   }
 
   /** The `kernel` member of a Route. */
   kernelOf(node: NodeId, route: RouteId, best: boolean): string {
-    return this.kernelText(this.status(node, route, best), route);
+    return this.kernelText(this.status(node, route, best), node, route);
   }
 
   private isLearned(route: RouteId): boolean {
@@ -81,32 +95,43 @@ export class TableContext {
     return best && this.kernel !== null && !this.isLearned(route) ? this.kernel.facet.status(node) : null;
   }
 
-  private kernelText(status: KernelRouteStatus | null, route: RouteId): string {
+  private kernelText(status: KernelRouteStatus | null, node: NodeId, route: RouteId): string {
     if (status === null) {
       return this.isLearned(route)
         ? this.plain("learned", this.rtable.metricOf(route))
         : this.plain("none", 0);
     }
     const { state, metric, errno, message, attempts, nextRetryAt, rival } = status;
-    if (errno === null && message === null && attempts === 0 && nextRetryAt === null && rival === null) {
-      return this.plain(state, metric);
-    }
+    const exported = this.exportedText(node, route);
+    const eventful =
+      errno !== null || message !== null || attempts !== 0 || nextRetryAt !== null || rival !== null;
+    if (!eventful && exported === "") return this.plain(state, metric);
     const retry = nextRetryAt === null ? "null" : `"${new Date(nextRetryAt).toISOString()}"`;
     return (
       `${this.kernelHead(metric, state)},"errno":${errno}` +
       `,"message":${message === null ? "null" : jsonText(message)},"attempts":${attempts},"next-retry":${retry}` +
-      `${rival === null ? "" : `,"rival":${jsonText(rival)}`}}`
+      `${rival === null ? "" : `,"rival":${jsonText(rival)}`}${exported}}`
     );
   }
 
+  /** `,"as":{…}` when what goes to the kernel is not the route's own attributes: a filter or merging changed them. */
+  private exportedText(node: NodeId, route: RouteId): string {
+    const { channel } = this.kernel!;
+    if (!channel.isExported(node)) return "";
+    const id = channel.exportedAttrs(node);
+    if (id === NONE || id === this.rtable.attrsOf(route)) return "";
+    const { head, tail } = this.attrs(id);
+    return `,"as":{${head}${tail}}`;
+  }
+
   /** The text of an attribute set, valid while the id keeps its content. */
-  attrs(id: number): AttrsText {
+  attrs(id: AttrsId): AttrsText {
     const { attrs, family } = this.rtable;
     const stamp = attrs.stamp(id);
     const cached = this.cache.get(id);
     if (cached !== undefined && cached.stamp === stamp) return cached;
     if (this.cache.size >= CACHED_ATTRS) this.cache.clear();
-    const text = renderAttrs(family, attrs.describe(id), (device) => this.interfaces.deviceName(device));
+    const text = renderAttrs(family, attrs.describe(id, family), (device) => this.deviceName(device));
     const made = { ...text, stamp };
     this.cache.set(id, made);
     return made;
@@ -139,6 +164,23 @@ export class TableContext {
     return text;
   }
 
+  /** `,"protocol":"zebra",…` of a route that was learned, came through pipes, or was found by looking up another. */
+  private origin(id: number): string {
+    if (id === PLAIN_ORIGIN) return "";
+    let text = this.origins.get(id);
+    if (text === undefined) {
+      const { protocol, recursive, trail } = originOf(id);
+      text =
+        (protocol === 0
+          ? ""
+          : `,"protocol":${jsonText(kernelProtocolName(protocol))},"protocol-id":${protocol}`) +
+        (recursive ? `,"recursive":true` : "") +
+        (trail.length === 0 ? "" : `,"trail":[${trail.map(jsonText).join(",")}]`);
+      this.origins.set(id, text);
+    }
+    return text;
+  }
+
   /** Routes that came together share their time: the last text is mostly the one asked for. */
   private since(ms: number): string {
     if (ms !== this.sinceMs) {
@@ -151,12 +193,19 @@ export class TableContext {
 
 /** Every table with its kernel protocol. */
 export function tableContexts(backend: ControlBackend): TableContext[] {
+  const protocols = backend.protocols().map(({ protocol }) => protocol);
   return backend.tables().map((rtable) => {
-    for (const { protocol } of backend.protocols()) {
-      if (protocol.kernel === undefined || protocol.channels[0]?.table !== rtable) continue;
-      const { name, kernel: facet, channels } = protocol;
-      return new TableContext(rtable, { name, facet, source: channels[0]?.source ?? 0 }, backend.interfaces);
-    }
-    return new TableContext(rtable, null, backend.interfaces);
+    const here = protocols.filter(({ channels }) => channels.some(({ table }) => table === rtable));
+    const attached = here.find(({ kernel }) => kernel !== undefined);
+    // Without a kernel protocol, what brings routes from a namespace tells.
+    const netns =
+      attached === undefined ? (here.find((p) => p.netns !== null)?.netns ?? null) : attached.netns;
+    return new TableContext(rtable, attachedKernel(attached), netns, backend.interfacesOf(netns));
   });
+}
+
+function attachedKernel(protocol: Protocol | undefined): AttachedKernel | null {
+  const channel = protocol?.channels[0];
+  if (protocol?.kernel === undefined || channel === undefined) return null;
+  return { name: protocol.name, facet: protocol.kernel, channel, source: channel.source };
 }

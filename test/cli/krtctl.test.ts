@@ -163,6 +163,7 @@ describe("krtctl, other lists", () => {
     const route = (w0: number, length: number) => ({
       prefix: { family: 4 as const, w0, w1: 0, w2: 0, w3: 0, length },
       attrs,
+      recursive: null,
       metric: null,
       preference: 200,
     });

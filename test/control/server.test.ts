@@ -46,6 +46,7 @@ describe("GET", () => {
       {
         name: "master4",
         family: "ipv4",
+        netns: null,
         routes: 6,
         nets: 5,
         kernel: { protocol: "kernel4", table: 254, name: "main" },
@@ -53,31 +54,39 @@ describe("GET", () => {
       {
         name: "master6",
         family: "ipv6",
+        netns: null,
         routes: 1,
         nets: 1,
         kernel: { protocol: "kernel6", table: 254, name: "main" },
       },
-      { name: "blue4", family: "ipv4", routes: 1, nets: 1, kernel: null },
+      { name: "blue4", family: "ipv4", netns: null, routes: 1, nets: 1, kernel: null },
     ]);
   });
 
   it("/v1/protocols shows a kernel protocol with every counter", async () => {
     const zero = { received: 0, rejected: 0, filtered: 0, ignored: 0, accepted: 0 };
+    const traffic = {
+      routes: { imported: 1, exported: 0, preferred: 0 },
+      changes: {
+        "import-updates": { ...zero, received: 1, accepted: 1 },
+        "import-withdraws": zero,
+        "export-updates": zero,
+        "export-withdraws": zero,
+      },
+    };
     expect(await json("/v1/protocols?name=kernel4")).toEqual([
       {
         name: "kernel4",
         type: "kernel",
         table: "master4",
+        tables: ["master4"],
+        netns: null,
         state: "up",
+        disabled: false,
         since: "2026-11-21T02:00:00.000Z",
         info: "",
-        routes: { imported: 1, exported: 0, preferred: 0 },
-        changes: {
-          "import-updates": { ...zero, received: 1, accepted: 1 },
-          "import-withdraws": zero,
-          "export-updates": zero,
-          "export-withdraws": zero,
-        },
+        ...traffic,
+        channels: [{ table: "master4", import: "all", export: "all", ...traffic }],
         kernel: {
           table: 254,
           scan: {
@@ -94,6 +103,7 @@ describe("GET", () => {
           waiting: 0,
           failed: 0,
           learned: 0,
+          contested: 0,
           drift: { repaired: 1 },
         },
       },
@@ -265,7 +275,7 @@ describe("refusals", () => {
 describe("deadlines", () => {
   it("answers 408 to headers that never end and drops a silent connection", async () => {
     const slow = await startRouter(router, {
-      deadlines: { headersMs: 100, requestMs: 200, keepAliveMs: 100, stallMs: 200 },
+      deadlines: { headersMs: 100, requestMs: 200, keepAliveMs: 100, stallMs: 200, progressMs: 50 },
     });
     try {
       expect(await sendRaw(slow.path, "GET /healthz HTTP/1.1\r\nX: ")).toMatch(/^HTTP\/1.1 408 /);

@@ -20,7 +20,13 @@ beforeAll(async () => {
     channel.importRoute((0x0b000000 + (i << 8)) | 0, 0, 0, 0, 24, attrs, 0);
   }
   running = await startRouter(router, {
-    deadlines: { headersMs: 10_000, requestMs: 10_000, keepAliveMs: 10_000, stallMs: 1_000 },
+    deadlines: {
+      headersMs: 10_000,
+      requestMs: 10_000,
+      keepAliveMs: 10_000,
+      stallMs: 1_000,
+      progressMs: 1_000,
+    },
   });
 });
 
