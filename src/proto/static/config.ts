@@ -105,23 +105,8 @@ export class RouteSet {
     const index = this.count;
     if (index === this.length.length) this.grow();
     const { key, slots } = this;
-    const mask = slots.length - 1;
-    let slot = hash(w0, w1, w2, w3, length) & mask;
-    for (;;) {
-      const found = slots[slot]!;
-      if (found === 0) break;
-      const at = (found - 1) * 4;
-      if (
-        key[at] === w0 &&
-        key[at + 1] === w1 &&
-        key[at + 2] === w2 &&
-        key[at + 3] === w3 &&
-        this.length[found - 1] === length
-      ) {
-        return -found;
-      }
-      slot = (slot + 1) & mask;
-    }
+    const slot = this.slotOf(w0, w1, w2, w3, length);
+    if (slots[slot] !== 0) return -slots[slot]!;
     slots[slot] = index + 1;
     key[index * 4] = w0;
     key[index * 4 + 1] = w1;
@@ -134,6 +119,11 @@ export class RouteSet {
     return index;
   }
 
+  /** The index of the route to exactly this prefix, or -1. */
+  find(w0: number, w1: number, w2: number, w3: number, length: number): number {
+    return this.slots[this.slotOf(w0, w1, w2, w3, length)]! - 1;
+  }
+
   /** "file:line" of route `index`, for messages. */
   where(index: number): string {
     let low = 0;
@@ -144,6 +134,28 @@ export class RouteSet {
       else high = middle;
     }
     return `${this.sources[low]?.file ?? "?"}:${this.line[index]}`;
+  }
+
+  /** The slot that holds this prefix, or the free one where it belongs. */
+  private slotOf(w0: number, w1: number, w2: number, w3: number, length: number): number {
+    const { key, slots } = this;
+    const mask = slots.length - 1;
+    let slot = hash(w0, w1, w2, w3, length) & mask;
+    for (;;) {
+      const found = slots[slot]!;
+      if (found === 0) return slot;
+      const at = (found - 1) * 4;
+      if (
+        key[at] === w0 &&
+        key[at + 1] === w1 &&
+        key[at + 2] === w2 &&
+        key[at + 3] === w3 &&
+        this.length[found - 1] === length
+      ) {
+        return slot;
+      }
+      slot = (slot + 1) & mask;
+    }
   }
 
   private grow(): void {

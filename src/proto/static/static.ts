@@ -1,27 +1,34 @@
 /**
  * The static protocol: announces configured routes. Many routes share few specs ("via 192.0.2.1 dev eth0"), so
- * a spec is turned into interned attributes once, and only the routes of a spec whose device came, went or got
- * another index are announced again.
+ * a spec is turned into interned attributes once (spec-attrs.ts), and only the routes of a spec of which something
+ * else came are announced again (announce.ts).
+ *
+ *   event of an interface, change of the table ──► marks specs stale ──► wake(): one job, in a later turn
+ *   start, reconfigure, reload ────────────────────────────────────────► a job
+ *
+ * Jobs run one after the other and yield between slices; they alone make and announce. So a change meets no half of
+ * another, however many come, and a net that is being announced is never changed.
  */
 
 import type { Clock } from "../../lib/clock.ts";
-import type { AttrsTable } from "../../nest/attrs.ts";
-import { AttrsDraft, RTNH_F_ONLINK } from "../../nest/attrs-draft.ts";
 import { Channel } from "../../nest/channel.ts";
 import { REJECT_ALL } from "../../nest/filter.ts";
 import type { InterfaceEvent, Interfaces } from "../../nest/iface.ts";
 import type { Protocol, StaticFacet, StaticRouteView } from "../../nest/protocol.ts";
-import { type AttrsId, ROUTE_TYPE_NUMBERS } from "../../nest/route.ts";
-import type { Rtable } from "../../nest/rtable.ts";
-import type { RouteSpec, StaticConfig } from "./config.ts";
+import type { NodeId, RouteId } from "../../nest/route.ts";
+import type { Rtable, RtableListener } from "../../nest/rtable.ts";
+import type { Pace } from "./announce.ts";
+import type { StaticConfig } from "./config.ts";
+import { RoutesInForce } from "./in-force.ts";
+import { isRecursive } from "./recursive.ts";
 
-/** linux/rtnetlink.h */
-const RTAX_MTU = 2;
-const SLICE = 1024;
+/** Recursive routes are looked up at once when something changes, but not again before this time has passed. */
+const RESOLVE_INTERVAL_MS = 50;
 
 export interface StaticOptions {
   readonly config: StaticConfig;
   readonly table: Rtable;
+  /** Those of the table's network namespace. */
   readonly interfaces: Interfaces;
   readonly clock: Clock;
 }
@@ -31,22 +38,36 @@ export class StaticProtocol implements Protocol, StaticFacet {
   readonly type = "static" as const;
   readonly channels: readonly Channel[];
   readonly netns = null;
-  private readonly channel: Channel;
   readonly static: StaticFacet = this;
-  private readonly options: StaticOptions;
-  private readonly attrs: AttrsTable;
-  private readonly draft = new AttrsDraft();
-  /** Attributes by spec, 1 reference each, as announced last. */
-  private specAttrs: AttrsId[] = [];
+  private readonly table: Rtable;
+  private readonly interfaces: Interfaces;
+  private readonly clock: Clock;
+  private readonly channel: Channel;
+  private readonly pace: Pace;
+  private readonly listener: RtableListener = {
+    bestChanged: (node, best, previous) => {
+      if (this.canBeFollowed(best) || this.canBeFollowed(previous)) this.netChanged(node);
+    },
+    othersChanged: (node) => this.netChanged(node),
+  };
+  private inForce: RoutesInForce;
+  private phase: "new" | "running" | "stopped" = "new";
+  /** Ends with the last job. */
+  private work: Promise<void> = Promise.resolve();
+  /** A job of wake() has yet to begin. */
+  private woken = false;
+  private resolvedAt = Number.NEGATIVE_INFINITY;
+  /** Ends the wait for the next time to look up recursive routes. */
+  private cancelTimer: (() => void) | null = null;
   private unlisten: (() => void) | null = null;
-  private announcing: Promise<void> = Promise.resolve();
-  private stopped = true;
+  private unfollow: (() => void) | null = null;
+  private stopping: Promise<void> | null = null;
 
-  constructor(options: StaticOptions) {
-    const { config, table, clock } = options;
-    this.options = options;
+  constructor({ config, table, interfaces, clock }: StaticOptions) {
     this.name = config.name;
-    this.attrs = table.attrs;
+    this.table = table;
+    this.interfaces = interfaces;
+    this.clock = clock;
     this.channel = new Channel({
       name: config.name,
       table,
@@ -54,128 +75,166 @@ export class StaticProtocol implements Protocol, StaticFacet {
       preference: config.preference,
       import: config.import,
       export: REJECT_ALL,
-      deviceName: (device) => options.interfaces.deviceName(device),
+      deviceName: (device) => interfaces.deviceName(device),
       clock,
     });
     this.channels = [this.channel];
+    this.pace = { clock, stopped: () => this.phase === "stopped" };
+    this.inForce = new RoutesInForce(config, this.channel, interfaces, this.pace);
+  }
+
+  /** What it runs by now. */
+  get config(): StaticConfig {
+    return this.inForce.config;
   }
 
   get count(): number {
-    return this.options.config.routes.count;
+    return this.config.routes.count;
   }
 
-  async start(): Promise<void> {
-    this.stopped = false;
-    await this.channel.up();
-    const { routes } = this.options.config;
-    this.specAttrs = routes.specs.map((spec) => this.internSpec(spec));
-    this.unlisten = this.options.interfaces.listen((event) => this.interfaceEvent(event));
-    await this.announce(null);
+  start(): Promise<void> {
+    this.phase = "running";
+    return this.enqueue(async () => {
+      await this.channel.up();
+      if (this.pace.stopped()) return;
+      this.unlisten = this.interfaces.listen((event) => this.interfaceEvent(event));
+      this.followTable();
+      await this.bringUpToDate("now");
+    });
   }
 
-  async stop(): Promise<void> {
-    if (this.stopped) return;
-    this.stopped = true;
+  /** Routes of other protocols have come, which recursive routes may follow. */
+  sourcesFed(): void {
+    void this.enqueue(() => this.bringUpToDate("now"));
+  }
+
+  /** Resolves when everything is announced that follows from the tables and interfaces of this moment. */
+  get fed(): Promise<void> {
+    return this.enqueue(() => this.bringUpToDate("now"));
+  }
+
+  /**
+   * Runs by another configuration (of the same name and table) from now on: what stays the same is not touched, what
+   * changes is replaced, what is missing is withdrawn. Resolves when all that is done, or the protocol was stopped.
+   */
+  reconfigure(config: StaticConfig): Promise<void> {
+    return this.enqueue(async () => {
+      const before = this.inForce;
+      this.inForce = new RoutesInForce(config, this.channel, this.interfaces, this.pace);
+      this.channel.setImport(config.import, config.preference);
+      if (this.phase !== "running") return;
+      this.followTable();
+      this.resolvedAt = this.clock.now();
+      try {
+        await this.inForce.replace(before);
+      } finally {
+        before.made.release();
+      }
+    });
+  }
+
+  reload(): Promise<void> {
+    return this.enqueue(() => {
+      this.inForce.made.markAll();
+      return this.bringUpToDate("now");
+    });
+  }
+
+  freeze(): void {
     this.unlisten?.();
-    await this.announcing;
-    await this.channel.down();
-    for (const id of this.specAttrs) this.attrs.release(id);
-    this.specAttrs = [];
+    this.unlisten = null;
+    this.unfollow?.();
+    this.unfollow = null;
+    this.cancelTimer?.();
+    this.cancelTimer = null;
+  }
+
+  stop(): Promise<void> {
+    this.stopping ??= this.end();
+    return this.stopping;
   }
 
   info(): string {
-    return "";
+    return this.phase === "running" ? this.inForce.shortfall() : "";
   }
 
   route(i: number): StaticRouteView {
-    const { routes, preference } = this.options.config;
-    const spec = routes.spec[i]!;
-    const at = 4 * i;
-    return {
-      prefix: {
-        family: routes.family,
-        w0: routes.key[at]!,
-        w1: routes.key[at + 1]!,
-        w2: routes.key[at + 2]!,
-        w3: routes.key[at + 3]!,
-        length: routes.length[i]!,
-      },
-      attrs: this.attrs.describe(this.specAttrs[spec]!),
-      metric: routes.specs[spec]!.metric,
-      recursive: routes.specs[spec]!.recursive,
-      preference,
-    };
+    return this.inForce.view(i);
   }
 
-  /** Announces the routes of the given specs (null: all), in slices. */
-  private async announce(specs: ReadonlySet<number> | null): Promise<void> {
-    const { routes } = this.options.config;
-    const { clock } = this.options;
-    for (let i = 0; i < routes.count; i++) {
-      if (i % SLICE === SLICE - 1) {
-        await clock.yield();
-        if (this.stopped) return;
-      }
-      const spec = routes.spec[i]!;
-      if (specs !== null && !specs.has(spec)) continue;
-      const attrs = this.specAttrs[spec]!;
-      const at = 4 * i;
-      this.attrs.retain(attrs);
-      this.channel.importRoute(
-        routes.key[at]!,
-        routes.key[at + 1]!,
-        routes.key[at + 2]!,
-        routes.key[at + 3]!,
-        routes.length[i]!,
-        attrs,
-        routes.specs[spec]!.metric ?? 0,
-      );
+  /** Runs `job` when all earlier ones have ended. */
+  private enqueue(job: () => Promise<void>): Promise<void> {
+    const done = this.work.then(() => (this.phase === "stopped" ? undefined : job()));
+    // Whoever asked for it hears of a failure; those who come later have their own work to do.
+    this.work = done.catch(() => {});
+    return done;
+  }
+
+  /** Something is stale: sees to it in a later turn, with all else that is stale by then. */
+  private wake(): void {
+    if (this.woken) return;
+    this.woken = true;
+    void this.enqueue(async () => {
+      await this.clock.yield();
+      this.woken = false;
+      if (!this.pace.stopped()) await this.bringUpToDate("in time");
+    });
+  }
+
+  private async bringUpToDate(when: "now" | "in time"): Promise<void> {
+    const { inForce, clock } = this;
+    await inForce.refreshPlain();
+    if (this.pace.stopped() || !inForce.made.recursiveStale) return;
+    const wait = this.resolvedAt + RESOLVE_INTERVAL_MS - clock.now();
+    if (when === "now" || wait <= 0) {
+      this.resolvedAt = clock.now();
+      await inForce.resolve();
+      return;
     }
+    this.cancelTimer ??= clock.after(wait, () => {
+      this.cancelTimer = null;
+      this.wake();
+    });
+  }
+
+  private followTable(): void {
+    if (this.inForce.made.followed !== null) this.unfollow ??= this.table.listen(this.listener);
+    else {
+      this.unfollow?.();
+      this.unfollow = null;
+    }
+  }
+
+  /** Recursive routes come and go as they like: nothing follows them. */
+  private canBeFollowed(route: RouteId): boolean {
+    return route !== 0 && !isRecursive(this.table, route);
+  }
+
+  private netChanged(node: NodeId): void {
+    const { made } = this.inForce;
+    made.markFollowers(node);
+    if (made.recursiveStale && this.cancelTimer === null) this.wake();
   }
 
   private interfaceEvent(event: InterfaceEvent): void {
-    if (event.kind !== "created" && event.kind !== "gone" && event.kind !== "renamed") return;
-    const names = new Set([event.iface.name]);
-    if (event.kind === "renamed") names.add(event.from);
-    const changed = new Set<number>();
-    const { specs } = this.options.config.routes;
-    specs.forEach((spec, index) => {
-      if (!spec.nexthops.some(({ dev }) => dev !== null && names.has(dev))) return;
-      const now = this.internSpec(spec);
-      const before = this.specAttrs[index]!;
-      this.specAttrs[index] = now;
-      this.attrs.release(before);
-      if (now !== before) changed.add(index);
-    });
-    if (changed.size > 0) this.announcing = this.announcing.then(() => this.announce(changed));
+    const { made, config } = this.inForce;
+    const { kind, iface } = event;
+    if (kind === "created" || kind === "gone" || kind === "renamed") {
+      made.markDevices(kind === "renamed" ? [iface.name, event.from] : [iface.name]);
+      // Recursive routes name their devices by number: a filter that asks for the name may say something else.
+      if (this.channel.importing.asksDevices) made.markRecursive();
+    }
+    if (config.checkLink) made.markLinks();
+    if (made.plainStale || made.recursiveStale) this.wake();
   }
 
-  private internSpec(spec: RouteSpec): AttrsId {
-    const { draft } = this;
-    draft.reset(ROUTE_TYPE_NUMBERS[spec.type]);
-    const alone = spec.nexthops.length === 1;
-    for (const { via, dev, weight, onlink } of spec.nexthops) {
-      const device = dev === null ? 0 : this.options.interfaces.resolveDevice(dev);
-      const flags = onlink ? RTNH_F_ONLINK : 0;
-      draft.addNexthop(
-        via?.family ?? 0,
-        via?.w0 ?? 0,
-        via?.w1 ?? 0,
-        via?.w2 ?? 0,
-        via?.w3 ?? 0,
-        device,
-        // The kernel knows no weight of an only nexthop.
-        alone ? 1 : weight,
-        flags,
-        0,
-      );
-    }
-    if (spec.prefsrc !== null) {
-      const { w0, w1, w2, w3 } = spec.prefsrc;
-      draft.setPrefsrc(w0, w1, w2, w3);
-    }
-    if (spec.mtu !== null) draft.setMetric(RTAX_MTU, spec.mtu);
-    draft.finish();
-    return this.attrs.intern(draft);
+  private async end(): Promise<void> {
+    this.phase = "stopped";
+    this.freeze();
+    await this.work;
+    // A start that was under way may have begun to listen after all.
+    this.freeze();
+    await this.channel.down();
+    this.inForce.made.release();
   }
 }

@@ -1,0 +1,129 @@
+/**
+ * One configuration of a static protocol in force: its routes, what their specs are made into, and the work that
+ * brings the table in line with both. A reconfiguration makes another one; nothing of the old is kept then.
+ *
+ * Only one piece of this work runs at a time (static.ts sees to that). Plain routes come first, for recursive ones
+ * may follow them.
+ */
+
+import type { Channel } from "../../nest/channel.ts";
+import type { Interfaces } from "../../nest/iface.ts";
+import type { StaticRouteView } from "../../nest/protocol.ts";
+import type { RouteId } from "../../nest/route.ts";
+import { announceDue, inSlices, type Pace, withdrawMissing } from "./announce.ts";
+import type { StaticConfig } from "./config.ts";
+import { SpecAttrs } from "./spec-attrs.ts";
+
+/** What looking a spec up costs of a slice (announce.ts): it may search all interfaces. */
+const REFRESH = 512;
+
+export class RoutesInForce {
+  readonly config: StaticConfig;
+  readonly made: SpecAttrs;
+  private readonly channel: Channel;
+  private readonly pace: Pace;
+
+  /** Does nothing yet: everything is stale. */
+  constructor(config: StaticConfig, channel: Channel, interfaces: Interfaces, pace: Pace) {
+    this.config = config;
+    this.made = new SpecAttrs(config, channel.table, interfaces);
+    this.channel = channel;
+    this.pace = pace;
+  }
+
+  /** Looks up the stale plain specs, and announces what changed. */
+  async refreshPlain(): Promise<void> {
+    const { made } = this;
+    if (!made.plainStale) return;
+    made.plainStale = false;
+    const { specs } = this.config.routes;
+    const refresh = (spec: number): number => {
+      if (specs[spec]!.recursive !== null) return 1;
+      made.refreshPlain(spec);
+      return REFRESH;
+    };
+    if (await inSlices(specs.length, refresh, this.pace)) await this.announce();
+  }
+
+  /** Looks up the stale recursive specs, and announces what changed. */
+  async resolve(): Promise<void> {
+    const { made } = this;
+    const { followed } = made;
+    if (followed === null || !made.recursiveStale) return;
+    made.recursiveStale = false;
+    const refresh = (position: number): number => {
+      made.refreshRecursive(position, this.willBeRecursive);
+      return REFRESH;
+    };
+    if (await inSlices(followed.count, refresh, this.pace)) await this.announce();
+  }
+
+  /** Takes over from another configuration: no route of that is left which stands here no more. */
+  async replace(before: RoutesInForce): Promise<void> {
+    await this.refreshPlain();
+    if (this.pace.stopped()) return;
+    await withdrawMissing(before.config.routes, this.config.routes, this.channel, this.pace);
+    if (this.pace.stopped()) return;
+    await this.resolve();
+  }
+
+  /** How many routes have no way now, and why, in words; "" when all have. */
+  shortfall(): string {
+    const { made, config } = this;
+    if (!made.ids.includes(0)) return "";
+    const { routes, checkLink } = config;
+    let recursive = 0;
+    let plain = 0;
+    for (let i = 0; i < routes.count; i++) {
+      const spec = routes.spec[i]!;
+      if (made.ids[spec] !== 0) continue;
+      if (routes.specs[spec]!.recursive !== null) recursive++;
+      else if (checkLink) plain++;
+    }
+    const parts: string[] = [];
+    if (recursive > 0) parts.push(`${counted(recursive, "recursive route")} unresolved`);
+    if (plain > 0) parts.push(`${counted(plain, "route")} without a link that is up`);
+    return parts.join(", ");
+  }
+
+  view(i: number): StaticRouteView {
+    const { routes, preference } = this.config;
+    const { family, key } = routes;
+    const spec = routes.spec[i]!;
+    const { metric, recursive } = routes.specs[spec]!;
+    const id = this.made.ids[spec]!;
+    const at = 4 * i;
+    return {
+      prefix: {
+        family,
+        w0: key[at]!,
+        w1: key[at + 1]!,
+        w2: key[at + 2]!,
+        w3: key[at + 3]!,
+        length: routes.length[i]!,
+      },
+      attrs: id === 0 ? null : this.channel.table.attrs.describe(id, family),
+      metric,
+      recursive,
+      preference,
+    };
+  }
+
+  private announce(): Promise<void> {
+    return announceDue(this.config.routes, this.made, this.channel, this.pace);
+  }
+
+  /** Whether the route is ours, and recursive by this configuration though it was not by the one before. */
+  private readonly willBeRecursive = (route: RouteId): boolean => {
+    const { table, source } = this.channel;
+    if (table.sourceOf(route) !== source) return false;
+    const { routes } = this.config;
+    const { w0, w1, w2, w3, length } = table.fib.prefix(table.netOf(route));
+    const i = routes.find(w0, w1, w2, w3, length);
+    return i >= 0 && routes.specs[routes.spec[i]!]!.recursive !== null;
+  };
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
