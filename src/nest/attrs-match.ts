@@ -1,13 +1,23 @@
 /**
  * HOT PATH. Is what the kernel shows what we want? Compares the words of a wanted route (attrs-draft.ts draws
- * them) with those of a dumped one, with the few freedoms semantics §3 grants:
+ * them) with those of a dumped one, with the few freedoms semantics §3 grants, and none that the kernel does not
+ * take: what it changes in a request must never look like a difference, or krtd would write it for ever. All of
+ * it is held by test/live/route-codec-metrics against the real kernel (6.18):
  *
  *   wanted scope -1                          any scope
+ *   IPv6                                     scope and realm do not exist: the kernel drops them unread
  *   wanted gateway without device (0)        any device: the kernel chose it
  *   wanted device < 0 (does not exist)       never equal
  *   blackhole, unreachable, prohibit, throw  nexthops mean nothing (IPv6 shows them on lo)
  *   an only nexthop                          its weight means nothing (the kernel does not keep it)
+ *   mtu, advmss, hoplimit                    cut to 65520, 65495, 255; any other metric is kept, locks too,
+ *                                            also those of metrics that are not set; 0 is "not set"
  *   kernel opaque, nexthop with encap        never equal: there is more to it than we understand
+ *
+ * What the kernel refuses (EINVAL) needs no freedom: unknown congestion algorithms and feature bits, a realm of
+ * an IPv4 multipath route, onlink of an IPv4 nexthop without gateway, an IPv6 gateway of ::. An IPv4 gateway of
+ * 0.0.0.0 it takes for none; the configuration refuses that. The mtu of an IPv6 route that is not locked follows
+ * the device when the device's MTU falls below it, silently; a replace sets it back, and that sticks.
  *
  * Nexthops are multisets. Both sides are sorted, so position by position nearly always succeeds; the rest is
  * matched greedily, exact ones first. Greedy is right: kernel nexthops equal to one exact wanted nexthop are
@@ -33,6 +43,13 @@ import {
 } from "./attrs-draft.ts";
 
 const RTN_UNICAST = 1;
+/** linux/rtnetlink.h: RTAX_*, and the largest value the kernel keeps (net/ipv4/metrics.c). */
+const RTAX_MTU = 2;
+const LARGEST_MTU = 65535 - 15;
+const RTAX_ADVMSS = 8;
+const LARGEST_ADVMSS = 65535 - 40;
+const RTAX_HOPLIMIT = 10;
+const LARGEST_HOPLIMIT = 255;
 
 /** Which kernel nexthops are taken already; scratch, grown to the largest set met. */
 let taken = new Uint8Array(64);
@@ -44,7 +61,6 @@ export function matchAttrs(wanted: Int32Array, at: number, kernel: Int32Array): 
     wanted[at + ATTRS_OPAQUE] !== 0 ||
     wanted[at + ATTRS_TYPE] !== kernel[ATTRS_TYPE] ||
     wanted[at + ATTRS_METRICS] !== kernel[ATTRS_METRICS] ||
-    wanted[at + ATTRS_FLOW] !== kernel[ATTRS_FLOW] ||
     wanted[at + ATTRS_PREFSRC] !== kernel[ATTRS_PREFSRC] ||
     wanted[at + ATTRS_PREFSRC + 1] !== kernel[ATTRS_PREFSRC + 1] ||
     wanted[at + ATTRS_PREFSRC + 2] !== kernel[ATTRS_PREFSRC + 2] ||
@@ -52,8 +68,12 @@ export function matchAttrs(wanted: Int32Array, at: number, kernel: Int32Array): 
   ) {
     return false;
   }
-  const scope = wanted[at + ATTRS_SCOPE]!;
-  if (scope !== -1 && scope !== kernel[ATTRS_SCOPE]) return false;
+  // Only IPv4 routes have a scope word.
+  if (kernel[ATTRS_SCOPE] !== -1) {
+    const scope = wanted[at + ATTRS_SCOPE]!;
+    if (scope !== -1 && scope !== kernel[ATTRS_SCOPE]) return false;
+    if (wanted[at + ATTRS_FLOW] !== kernel[ATTRS_FLOW]) return false;
+  }
 
   const wantedCount = wanted[at + ATTRS_NEXTHOPS]!;
   const kernelCount = kernel[ATTRS_NEXTHOPS]!;
@@ -61,7 +81,9 @@ export function matchAttrs(wanted: Int32Array, at: number, kernel: Int32Array): 
   let wantedMetric = wantedFirst + wantedCount * NEXTHOP_WORDS;
   let kernelMetric = ATTRS_HEADER_WORDS + kernelCount * NEXTHOP_WORDS;
   for (let mask = kernel[ATTRS_METRICS]!; mask !== 0; mask &= mask - 1) {
-    if (wanted[wantedMetric++] !== kernel[kernelMetric++]) return false;
+    const value = wanted[wantedMetric++]!;
+    const kept = kernel[kernelMetric++]!;
+    if (value !== kept && !isCut(31 - Math.clz32(mask & -mask), value, kept)) return false;
   }
 
   if (kernel[ATTRS_TYPE] !== RTN_UNICAST) return true;
@@ -73,6 +95,19 @@ export function matchAttrs(wanted: Int32Array, at: number, kernel: Int32Array): 
     }
   }
   return true;
+}
+
+/** Whether `kept` is what the kernel makes of a larger value of that metric. */
+function isCut(rtax: number, value: number, kept: number): boolean {
+  const largest =
+    rtax === RTAX_MTU
+      ? LARGEST_MTU
+      : rtax === RTAX_ADVMSS
+        ? LARGEST_ADVMSS
+        : rtax === RTAX_HOPLIMIT
+          ? LARGEST_HOPLIMIT
+          : -1;
+  return kept === largest && value >>> 0 > largest;
 }
 
 function matchUnordered(wanted: Int32Array, first: number, kernel: Int32Array, count: number): boolean {

@@ -41,6 +41,42 @@ const rows: Row[] = [
     kernel: { nexthops: [a1] },
     equal: false,
   },
+  {
+    why: "scope set, but IPv6 has none",
+    wanted: { nexthops: [a1], scope: 253 },
+    kernel: { nexthops: [a1], scope: -1 },
+    equal: true,
+  },
+  {
+    why: "realm set, but IPv6 has none",
+    wanted: { nexthops: [a1], flow: 5 },
+    kernel: { nexthops: [a1], scope: -1 },
+    equal: true,
+  },
+  ...([2, 8, 10] as const).map((rtax) => ({
+    why: `metric ${rtax} cut to the largest the kernel keeps`,
+    wanted: { nexthops: [a1], metrics: { 1: 4, [rtax]: 0xffff_ffff, 17: 3 } },
+    kernel: { nexthops: [a1], metrics: { 1: 4, [rtax]: { 2: 65520, 8: 65495, 10: 255 }[rtax], 17: 3 } },
+    equal: true,
+  })),
+  {
+    why: "a metric smaller than the largest, which is there",
+    wanted: { nexthops: [a1], metrics: { 2: 1500 } },
+    kernel: { nexthops: [a1], metrics: { 2: 65520 } },
+    equal: false,
+  },
+  {
+    why: "a metric that is not cut",
+    wanted: { nexthops: [a1], metrics: { 2: 70000 } },
+    kernel: { nexthops: [a1], metrics: { 2: 1500 } },
+    equal: false,
+  },
+  {
+    why: "a large value of a metric that knows no limit",
+    wanted: { nexthops: [a1], metrics: { 3: 70000 } },
+    kernel: { nexthops: [a1], metrics: { 3: 65520 } },
+    equal: false,
+  },
   { why: "type differs", wanted: { type: "blackhole" }, kernel: { type: "unreachable" }, equal: false },
   {
     why: "unicast wanted, blackhole there",

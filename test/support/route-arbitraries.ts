@@ -1,6 +1,7 @@
 /** Random routes for property tests of the codec: any attributes krtd can express, of either family. */
 
 import fc from "fast-check";
+import { congestionId } from "../../src/lib/congestion-names.ts";
 import type { Family } from "../../src/lib/ip.ts";
 import { AttrsDraft, RTAX_LIMIT, RTNH_F_ONLINK } from "../../src/nest/attrs-draft.ts";
 
@@ -15,7 +16,7 @@ export interface RandomRoute {
   readonly attrs: AttrsDraft;
 }
 
-/** RTAX_CC_ALGO is a name to the kernel, so a number of it cannot travel. */
+/** RTAX_CC_ALGO is a name to the kernel: of any number a name is made here. */
 const CC_ALGO = 16;
 
 const word = fc.integer({ min: -0x8000_0000, max: 0x7fff_ffff });
@@ -70,7 +71,12 @@ function attrsOf(family: Family): fc.Arbitrary<AttrsDraft> {
       }
       if (prefsrc !== null) draft.setPrefsrc(...prefsrc);
       if (family === 4) draft.setFlow(flow);
-      for (const [rtax, value] of metrics) if (rtax !== CC_ALGO) draft.setMetric(rtax, value);
+      for (const [rtax, value] of metrics) {
+        draft.setMetric(
+          rtax,
+          rtax === CC_ALGO ? congestionId("four".repeat((value & 3) + 1).slice(value & 1)) : value,
+        );
+      }
       draft.finish();
       return draft;
     });

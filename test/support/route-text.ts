@@ -3,6 +3,7 @@
  * with defaults (table main, metric 0, scope global, weight 1) left out. Devices are numbers.
  */
 
+import { congestionName } from "../../src/lib/congestion-names.ts";
 import { formatIp } from "../../src/lib/ip.ts";
 import {
   ATTRS_FLOW,
@@ -25,6 +26,8 @@ import {
 } from "../../src/nest/attrs-draft.ts";
 import { routeTypeName } from "../../src/nest/route.ts";
 import type { KernelRoute } from "../../src/sysdep/os.ts";
+
+const RTAX_CC_ALGO = 16;
 
 export function routeText(route: KernelRoute): string {
   const { attrs } = route;
@@ -57,7 +60,9 @@ export function attrsText(attrs: AttrsDraft): string {
     parts.push(`realm ${words[ATTRS_FLOW]! >>> 16}/${words[ATTRS_FLOW]! & 0xffff}`);
   let at = ATTRS_HEADER_WORDS + count * NEXTHOP_WORDS;
   for (let rtax = 1; rtax < RTAX_LIMIT; rtax++) {
-    if ((words[ATTRS_METRICS]! & (1 << rtax)) !== 0) parts.push(`rtax${rtax} ${words[at++]! >>> 0}`);
+    if ((words[ATTRS_METRICS]! & (1 << rtax)) === 0) continue;
+    const value = words[at++]! >>> 0;
+    parts.push(rtax === RTAX_CC_ALGO ? `congctl ${congestionName(value)}` : `rtax${rtax} ${value}`);
   }
   if (at !== attrs.length) parts.push(`length ${attrs.length} and not ${at}`);
   if (words[ATTRS_OPAQUE] !== 0) parts.push("opaque");

@@ -119,6 +119,19 @@ export function putIpv6(
   return at + 20;
 }
 
+/** Bytes that putLatin1() writes for `text`. */
+export function latin1Size(text: string): number {
+  return align4(NLA_HDRLEN + text.length + 1);
+}
+
+/** Writes a string of bytes (as readLatin1 reads it) with its NUL, padded. Returns the next offset. */
+export function putLatin1(view: DataView, at: number, type: number, text: string): number {
+  const start = putHeader(view, at, type, text.length + 1);
+  const next = at + latin1Size(text);
+  for (let i = 0; i < next - start; i++) view.setUint8(start + i, i < text.length ? text.charCodeAt(i) : 0);
+  return next;
+}
+
 /** Writes any bytes, with zeroed padding. Takes align4(4 + value.length); returns the next offset. */
 export function putBytes(
   bytes: Uint8Array,

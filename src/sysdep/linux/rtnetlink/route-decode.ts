@@ -12,8 +12,9 @@
  * Total: whatever the bytes, it reads inside [start, end) only and returns.
  */
 
+import { congestionId } from "../../../lib/congestion-names.ts";
 import { type AttrsDraft, RTAX_LIMIT } from "../../../nest/attrs-draft.ts";
-import { AttributeCursor } from "../netlink/attribute.ts";
+import { AttributeCursor, readLatin1 } from "../netlink/attribute.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -182,7 +183,10 @@ function decodePrefsrc(view: DataView, at: number, size: number, attrs: AttrsDra
   );
 }
 
-/** RTA_METRICS: one nested 32-bit attribute per RTAX_*, but for the congestion algorithm, which is a name. */
+/**
+ * RTA_METRICS: one nested 32-bit attribute per RTAX_*, but for the congestion algorithm, which is a name. (That
+ * costs a string, the only one here; hardly any route has it.)
+ */
 function decodeMetrics(
   bytes: Uint8Array,
   view: DataView,
@@ -193,7 +197,9 @@ function decodeMetrics(
   nested.reset(view, start, end);
   while (nested.next()) {
     const rtax = nested.type;
-    if (rtax === RTAX_CC_ALGO || rtax >= RTAX_LIMIT) {
+    if (rtax === RTAX_CC_ALGO) {
+      attrs.setMetric(rtax, congestionId(readLatin1(bytes, nested.start, nested.end)));
+    } else if (rtax >= RTAX_LIMIT) {
       attrs.markOpaque(hashBytes(bytes, nested.start, nested.end, rtax));
     } else {
       if (nested.end - nested.start !== 4) return false;

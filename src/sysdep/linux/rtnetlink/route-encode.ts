@@ -11,6 +11,7 @@
  * removes the whole multipath route, foreign siblings included, so ours are named one by one.
  */
 
+import { congestionName } from "../../../lib/congestion-names.ts";
 import type { Family } from "../../../lib/ip.ts";
 import {
   ATTRS_FLOW,
@@ -26,10 +27,11 @@ import {
 } from "../../../nest/attrs-draft.ts";
 import type { AttrsId } from "../../../nest/route.ts";
 import { ROUTE_ADD, ROUTE_DELETE, ROUTE_DELETE_EXACT } from "../../os.ts";
-import { beginNest, endNest, putIpv4, putIpv6, putU32 } from "../netlink/attribute.ts";
+import { beginNest, endNest, latin1Size, putIpv4, putIpv6, putLatin1, putU32 } from "../netlink/attribute.ts";
 import {
   AF_INET,
   AF_INET6,
+  NLA_HDRLEN,
   NLM_F_CREATE,
   NLM_F_EXCL,
   NLM_F_REPLACE,
@@ -56,6 +58,8 @@ import { encodeNexthops, nexthopsFlags, nexthopsSize } from "./nexthop-encode.ts
 
 /** nlmsghdr, rtmsg, RTA_TABLE, RTA_PRIORITY: in every message. */
 const FIXED_SIZE = NLMSG_HDRLEN + RTMSG_LENGTH + 16;
+
+const CC_ALGO = 1 << RTAX_CC_ALGO;
 
 /** What the encoder reads of the attribute table (nest/attrs.ts). */
 export interface EncoderAttrs {
@@ -160,10 +164,11 @@ function detailsSize(words: Int32Array, base: number, family: Family): number {
   let size = 0;
   if (hasPrefsrc(words, base)) size += family === 4 ? 8 : 20;
   if (family === 4 && words[base + ATTRS_FLOW] !== 0) size += 8;
-  let mask = words[base + ATTRS_METRICS]! & ~(1 << RTAX_CC_ALGO);
-  if (mask !== 0) size += 4;
-  for (; mask !== 0; mask &= mask - 1) size += 8;
-  return size;
+  const metrics = words[base + ATTRS_METRICS]!;
+  if (metrics === 0) return size;
+  size += NLA_HDRLEN;
+  for (let mask = metrics & ~CC_ALGO; mask !== 0; mask &= mask - 1) size += 8;
+  return (metrics & CC_ALGO) === 0 ? size : size + latin1Size(congestionOf(words, base));
 }
 
 /** Preferred source, realm and metrics. */
@@ -180,19 +185,31 @@ function encodeDetails(view: DataView, at: number, words: Int32Array, base: numb
   const flow = words[base + ATTRS_FLOW]!;
   if (family === 4 && flow !== 0) next = putU32(view, next, RTA_FLOW, flow);
   const mask = words[base + ATTRS_METRICS]!;
-  return (mask & ~(1 << RTAX_CC_ALGO)) === 0 ? next : encodeMetrics(view, next, words, base, mask);
+  return mask === 0 ? next : encodeMetrics(view, next, words, base, mask);
 }
 
-/** RTA_METRICS. The congestion algorithm is a name to the kernel, so its number cannot be written. */
+/** RTA_METRICS: 32 bits each but for the congestion algorithm, which is a name to the kernel. */
 function encodeMetrics(view: DataView, at: number, words: Int32Array, base: number, mask: number): number {
-  let value = base + ATTRS_HEADER_WORDS + words[base + ATTRS_NEXTHOPS]! * NEXTHOP_WORDS;
+  let value = firstMetric(words, base);
   let next = beginNest(view, at, RTA_METRICS);
   for (let rtax = 1; rtax < RTAX_LIMIT; rtax++) {
     if ((mask & (1 << rtax)) === 0) continue;
-    if (rtax !== RTAX_CC_ALGO) next = putU32(view, next, rtax, words[value]!);
+    if (rtax === RTAX_CC_ALGO) next = putLatin1(view, next, rtax, congestionOf(words, base));
+    else next = putU32(view, next, rtax, words[value]!);
     value++;
   }
   return endNest(view, at, next);
+}
+
+function firstMetric(words: Int32Array, base: number): number {
+  return base + ATTRS_HEADER_WORDS + words[base + ATTRS_NEXTHOPS]! * NEXTHOP_WORDS;
+}
+
+/** The algorithm's name; a number that stands for none becomes a name the kernel refuses. */
+function congestionOf(words: Int32Array, base: number): string {
+  let value = firstMetric(words, base);
+  for (let mask = words[base + ATTRS_METRICS]! & (CC_ALGO - 1); mask !== 0; mask &= mask - 1) value++;
+  return congestionName(words[value]!) ?? "";
 }
 
 function hasPrefsrc(words: Int32Array, base: number): boolean {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { congestionId } from "../../../../src/lib/congestion-names.ts";
 import { ATTRS_OPAQUE, AttrsDraft, RTNH_F_ONLINK } from "../../../../src/nest/attrs-draft.ts";
 import {
   decodeRoute,
@@ -212,13 +213,28 @@ describe("RouteEncoder.encode()", () => {
     expect(hex(encoded(ROUTE_ADD, PREFIX6, realm))).toBe(hex(encoded(ROUTE_ADD, PREFIX6, draft(1, via6))));
   });
 
-  it("leaves out the congestion algorithm, whose number means nothing to the kernel", () => {
+  it.each([
+    ["reno", "0900" + "1000" + "72656e6f00" + "000000"],
+    ["bbr", "0800" + "1000" + "62627200"],
+  ])("writes congestion algorithm %s as its name, with its NUL and clean padding", (name, expected) => {
     const attrs = draft(
       6,
-      (a) => a.setMetric(16, 5),
+      (a) => a.setMetric(1, 2),
+      (a) => a.setMetric(16, congestionId(name)),
       (a) => a.setMetric(17, 1),
     );
-    expect(routeText(decodedPayload(encoded(ROUTE_ADD, PREFIX, attrs)!)!)).toMatch(/ \| rtax17 1$/);
+    const message = encoded(ROUTE_ADD, PREFIX, attrs);
+    const before = "0800010002000000";
+    const after = "0800110001000000";
+    expect(hex(message)).toContain(before + expected + after);
+    expect(routeText(decodedPayload(message!)!)).toMatch(
+      new RegExp(` \\| rtax1 2 \\| congctl ${name} \\| rtax17 1$`),
+    );
+  });
+
+  it("writes a congestion algorithm nobody named as an empty name, which the kernel refuses", () => {
+    const attrs = draft(6, (a) => a.setMetric(16, 0x7fff_ffff));
+    expect(hex(encoded(ROUTE_ADD, PREFIX, attrs))).toMatch(/0c0008800500100000000000$/);
   });
 
   it("returns -1 and writes nothing when the message is one byte too long, of every kind", () => {
