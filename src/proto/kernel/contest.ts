@@ -30,23 +30,23 @@ interface Fight {
 export class Contest {
   private readonly clock: Clock;
   private readonly alarm: Alarm;
-  private readonly retry: (nodes: readonly NodeId[]) => void;
+  private retry: (nodes: readonly NodeId[]) => void = () => {};
   private readonly started: (node: NodeId, backoffMs: number) => void;
   /** Repairs by node in this window; without length while nobody changes anything. */
   private repairs = new Uint8Array(0);
   private windowEnds = 0;
   private readonly fights = new Map<NodeId, Fight>();
 
-  /** `started` hears of a net that begins to be contested, `retry` of those whose back-off has ended. */
-  constructor(
-    clock: Clock,
-    started: (node: NodeId, backoffMs: number) => void,
-    retry: (nodes: readonly NodeId[]) => void,
-  ) {
+  /** `started` hears of a net that begins to be contested. */
+  constructor(clock: Clock, started: (node: NodeId, backoffMs: number) => void) {
     this.clock = clock;
     this.started = started;
-    this.retry = retry;
     this.alarm = new Alarm(clock, () => this.due());
+  }
+
+  /** Who hears of nets whose back-off has ended. */
+  onRetry(retry: (nodes: readonly NodeId[]) => void): void {
+    this.retry = retry;
   }
 
   /** Nets that are not repaired now. */

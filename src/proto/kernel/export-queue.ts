@@ -25,10 +25,17 @@ import {
   RIVAL,
   SENT,
 } from "../../nest/sync-flags.ts";
-import { type Os, ROUTE_ADD, ROUTE_DELETE, ROUTE_DELETE_EXACT, UNKNOWN_OUTCOME } from "../../sysdep/os.ts";
+import {
+  type Os,
+  ROUTE_ADD,
+  ROUTE_DELETE,
+  ROUTE_DELETE_EXACT,
+  type RouteBatch,
+  UNKNOWN_OUTCOME,
+} from "../../sysdep/os.ts";
 import { LoadRetry } from "./load-retry.ts";
 import { NodeRing } from "./node-ring.ts";
-import { isProbed, type RetryClass, retryClass, WaitingRoutes } from "./retry.ts";
+import { isProbed, ReleasedGroups, type RetryClass, retryClass, WaitingRoutes } from "./retry.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
 import { hasGateway, hasOnlyGateways, hasPrefsrc, missingDevice, WriteBatch } from "./write-batch.ts";
@@ -72,9 +79,7 @@ export class ExportQueue {
   private readonly free: WriteBatch[];
   private readonly probes = new Set<NodeId>();
   private refusedDeletions = 0;
-  /** Groups whose gateway works again; their members follow slice by slice. */
-  private readonly released: { readonly attrs: AttrsId; readonly nodes: readonly NodeId[]; at: number }[] =
-    [];
+  private readonly released: ReleasedGroups;
   private readonly clock: Clock;
   private running: Promise<void> | null = null;
 
@@ -98,6 +103,7 @@ export class ExportQueue {
     this.stale = new StaleRoutes(options.state.attrs);
     this.extra = new StaleRoutes(options.state.attrs);
     this.waiting = new WaitingRoutes(options.state.attrs);
+    this.released = new ReleasedGroups(options.state.attrs);
     this.overload = new LoadRetry(options.clock, (nodes) => this.retryOverloaded(nodes));
     const { family } = options.state.table;
     this.free = [1, 2].map(() => new WriteBatch(BATCH, family, options.kernelTable, options.protocolId));
@@ -113,8 +119,7 @@ export class ExportQueue {
   }
 
   private get waitingToBeSent(): number {
-    const released = this.released.reduce((sum, { nodes, at }) => sum + nodes.length - at, 0);
-    return this.ring.size + this.stale.size + this.extra.size + released;
+    return this.ring.size + this.stale.size + this.extra.size + this.released.size;
   }
 
   /** Queues a node whose wanted or sent state changed. */
@@ -133,7 +138,7 @@ export class ExportQueue {
       flags[node]! &= ~QUEUED;
       this.state.releaseIfIdle(node, INFLIGHT);
     }
-    for (const { attrs } of this.released.splice(0)) this.state.attrs.release(attrs);
+    this.released.clear();
     this.stale.clear();
     this.extra.clear();
   }
@@ -211,24 +216,17 @@ export class ExportQueue {
     while (batch.roomForNode && this.ring.size > 0 && examined++ < EXAMINED_PER_TURN) {
       this.fillNode(batch, this.ring.shift());
     }
-    while (batch.roomForNode && this.released.length > 0 && examined++ < EXAMINED_PER_TURN) {
-      this.fillReleased(batch, this.released[0]!);
+    while (batch.roomForNode && this.released.size > 0 && examined++ < EXAMINED_PER_TURN) {
+      this.released.take((node, attrs) => {
+        if (!this.isWaiting(node, attrs)) return;
+        this.probes.add(node);
+        this.fillNode(batch, node);
+      });
     }
     while (batch.roomForNode && this.extra.size > 0) batch.takeStale(this.state, this.extra, true);
     while (batch.roomForNode && this.ring.size === 0 && this.stale.size > 0) {
       batch.takeStale(this.state, this.stale, false);
     }
-  }
-
-  private fillReleased(
-    batch: WriteBatch,
-    group: { attrs: AttrsId; nodes: readonly NodeId[]; at: number },
-  ): void {
-    const node = group.nodes[group.at++];
-    if (node !== undefined && this.isWaiting(node, group.attrs)) this.fillNode(batch, node);
-    if (group.at < group.nodes.length) return;
-    this.released.shift();
-    this.state.attrs.release(group.attrs);
   }
 
   private fillNode(batch: WriteBatch, node: NodeId): void {
@@ -243,10 +241,12 @@ export class ExportQueue {
       const attrs = state.wantedAttrs(node);
       const missing = missingDevice(state.attrs, attrs);
       const blocked = probe || missing !== 0 ? 0 : this.waiting.failureOf(attrs);
-      if (blocked !== 0) {
-        state.recordFailure(node, blocked, true);
-        this.waiting.add(node, attrs, blocked);
-        return;
+      if (blocked !== 0 && state.failure[node] !== blocked) state.recordFailure(node, blocked, true);
+      if (!probe && missing === 0 && this.isRefused(node)) {
+        if (isProbed(this.failureClass(node))) this.waiting.add(node, attrs, state.failure[node]!);
+        // What is wanted cannot be: what it was before is not wanted either, and must not go on carrying traffic.
+        if (state.isOutdated(node)) installable = false;
+        else if (blocked !== 0) return;
       }
       if (missing !== 0) {
         installable = false;
@@ -268,6 +268,7 @@ export class ExportQueue {
     const { routes } = batch;
     const { state } = this;
     let reachable = false;
+    let stuck: NodeId = 0;
     for (let i = 0; i < routes.count; i++) {
       const node = batch.node[i]!;
       const errno = routes.errno[i]!;
@@ -275,11 +276,15 @@ export class ExportQueue {
       this.counters.note(op, errno);
       if (errno === 0) this.overload.succeeded();
       if (errno === UNKNOWN_OUTCOME) this.events.verify("acknowledgement lost");
-      if (op === ROUTE_DELETE || op === ROUTE_DELETE_EXACT)
-        this.settleDelete(node, errno, routes.errorText.get(i));
-      else if (errno === 0) reachable = this.settleInstalled(node, op, batch, i) || reachable;
+      if (op === ROUTE_DELETE || op === ROUTE_DELETE_EXACT) {
+        // A route through another gateway may have hidden the one by which gateways are reached.
+        reachable = this.settleDelete(node, errno, routes.errorText.get(i)) || reachable;
+        if (errno > 0) stuck = node;
+        else if (errno === 0 && node === 0) this.keyIsFree(routes, i);
+      } else if (errno === 0) reachable = this.settleInstalled(node, op, batch, i) || reachable;
       else if (errno === UNKNOWN_OUTCOME) this.settleUnknown(node, routes.metric[i]!, routes.attrs[i]!);
-      else this.settleRefused(node, routes.attrs[i]!, errno, routes.errorText.get(i));
+      // What could not be deleted still holds the key: the failure to tell is that of the deletion.
+      else if (node !== stuck) this.settleRefused(node, routes.attrs[i]!, errno, routes.errorText.get(i));
       state.attrs.release(routes.attrs[i]!);
       if (node !== 0 && (i + 1 === routes.count || batch.node[i + 1] !== node)) this.finish(node);
     }
@@ -289,7 +294,7 @@ export class ExportQueue {
     }
   }
 
-  private settleDelete(node: NodeId, errno: number, text: string | undefined): void {
+  private settleDelete(node: NodeId, errno: number, text: string | undefined): boolean {
     if (errno === 0) {
       this.deletions++;
       this.refusedDeletions = 0;
@@ -297,6 +302,18 @@ export class ExportQueue {
     } else if (errno > 0) {
       this.recordRefusal(node, errno, retryClass(errno, { prefsrc: false, gateway: false }), text);
     }
+    return errno === 0;
+  }
+
+  /** What had no node is gone from its key: a route that it kept out can come. */
+  private keyIsFree({ key, length, metric }: RouteBatch, i: number): void {
+    const { state } = this;
+    const at = 4 * i;
+    const node = state.table.fib.find(key[at]!, key[at + 1]!, key[at + 2]!, key[at + 3]!, length[i]!);
+    if (node === 0 || this.failureClass(node) !== "rival" || state.wantedMetric(node) !== metric[i]) return;
+    state.rivals.delete(node);
+    state.clearFailure(node);
+    this.push(node);
   }
 
   /** Returns true when the new route can make gateways reachable. */
@@ -314,8 +331,7 @@ export class ExportQueue {
     state.recordSent(node, metric, attrs, true);
     state.clearFailure(node);
     if (this.waiting.failureOf(attrs) !== 0) {
-      state.attrs.retain(attrs);
-      this.released.push({ attrs, nodes: this.waiting.release(attrs), at: 0 });
+      this.released.add(attrs, this.waiting.release(attrs));
     }
     return !hasOnlyGateways(state.attrs, attrs);
   }
@@ -331,7 +347,7 @@ export class ExportQueue {
     const has = { prefsrc: hasPrefsrc(table, attrs), gateway: hasGateway(table, attrs) };
     const failureClass = retryClass(errno, has);
     this.recordRefusal(node, errno, failureClass, text);
-    if (isProbed(failureClass)) this.waiting.add(node, attrs, this.state.failure[node]!);
+    if (this.isRefused(node) && this.state.isOutdated(node)) this.push(node);
     // A rival that no scan shows (a type krtd skips) must not make krtd scan for ever.
     else if (failureClass === "rival" && this.state.attempts[node]! <= QUICK_VERIFIES)
       this.events.verify("key is taken");
@@ -358,6 +374,11 @@ export class ExportQueue {
   private finish(node: NodeId): void {
     const { flags } = this.state.table.fib;
     flags[node] = (flags[node]! & ~(INFLIGHT | DUPLICATE)) | DIRTY;
+    const wanted = (flags[node]! & INSTALLED) !== 0;
+    // Its group may have been tried, and given up for empty, while a deletion for the node was under way.
+    if (wanted && isProbed(this.failureClass(node))) {
+      this.waiting.add(node, this.state.wantedAttrs(node), this.state.failure[node]!);
+    }
     if ((flags[node]! & QUEUED) !== 0) this.ring.push(node);
     else this.state.releaseIfIdle(node, QUEUED | INFLIGHT);
   }
@@ -373,6 +394,12 @@ export class ExportQueue {
     const flags = this.state.table.fib.flags[node]!;
     if ((flags & (INSTALLED | QUEUED | INFLIGHT)) !== INSTALLED) return false;
     return isProbed(this.failureClass(node)) && this.state.wantedAttrs(node) === attrs;
+  }
+
+  /** What the node wants was refused, and trying it again is not for now. */
+  private isRefused(node: NodeId): boolean {
+    const failureClass = this.failureClass(node);
+    return isProbed(failureClass) || failureClass === "permanent";
   }
 
   private failureClass(node: NodeId): RetryClass | undefined {

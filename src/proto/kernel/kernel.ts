@@ -24,18 +24,16 @@ import type { Rtable } from "../../nest/rtable.ts";
 import { DIRTY, INSTALLED, SENT } from "../../nest/sync-flags.ts";
 import { walkNodes } from "../../nest/walk.ts";
 import type { KernelRoute, Os, RouteChange } from "../../sysdep/os.ts";
+import { assemble } from "./assemble.ts";
 import type { KernelConfig } from "./config.ts";
-import { Contest } from "./contest.ts";
 import { DriftLog } from "./drift.ts";
-import { ExportQueue } from "./export-queue.ts";
+import type { ExportQueue } from "./export-queue.ts";
 import { flush } from "./flush.ts";
 import { AlienRoutes } from "./learn.ts";
-import { Redirects } from "./redirects.ts";
-import { type Failure, failureState } from "./retry.ts";
-import { RouteEvents } from "./route-events.ts";
-import { ScanCycle } from "./scan-cycle.ts";
+import type { RouteEvents } from "./route-events.ts";
+import type { ScanCycle } from "./scan-cycle.ts";
 import { type OwnNumbers, routeStatus, viewKernelRoute } from "./status.ts";
-import { SyncState } from "./sync-state.ts";
+import type { SyncState } from "./sync-state.ts";
 import { ownNumbers } from "./verdict.ts";
 
 /** Of learned routes: anything configured wins. */
@@ -131,10 +129,24 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     });
     this.setLearn();
     if (this.aliens === null) this.markFed();
-    this.state = this.createState();
-    this.queue = this.createQueue();
-    this.cycle = this.createCycle();
-    this.events = this.createEvents();
+    const { state, queue, cycle, events } = assemble({
+      ...options,
+      config: () => this.config,
+      aliens: () => this.aliens,
+      channel: this.channel,
+      kernelTable: this.kernelTable,
+      numbers: this.numbers,
+      writable: this.writable,
+      drift: this.driftLog,
+      onLearned: () => this.markFed(),
+      onSettled: () => {
+        if (!this.frozen) this.markSynced();
+      },
+    });
+    this.state = state;
+    this.queue = queue;
+    this.cycle = cycle;
+    this.events = events;
   }
 
   get inSync(): boolean {
@@ -252,8 +264,8 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   routeEvent(route: KernelRoute, change: RouteChange, port: number): void {
     this.cycle.routeEvent();
     if (this.frozen) return;
-    // Any new route may be the one that a gateway of ours is reached by.
-    if (change !== "gone") this.gatewayMayBeReached();
+    // Any new route may be the one that a gateway of ours is reached by, any other may have hidden that.
+    this.gatewayMayBeReached();
     if (route.table === this.kernelTable) this.events.take(route, change, port);
   }
 
@@ -331,104 +343,6 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     if (!this.cycle.initialized) return;
     await walkNodes(fib, push, this.options.clock, { stopped: () => this.frozen });
     this.queue.run();
-  }
-
-  private createState(): SyncState {
-    const { clock, log, protocolId } = this.options;
-    const { fib } = this.channel.table;
-    const contest = new Contest(
-      clock,
-      (node, backoffMs) =>
-        log.warn("a route is contested: somebody keeps changing it", {
-          protocol: this.name,
-          prefix: fib.formatNode(node),
-          "next-try-ms": backoffMs,
-        }),
-      (nodes) => {
-        for (const node of nodes) this.queue.push(node);
-        this.queue.run();
-      },
-    );
-    return new SyncState({
-      channel: this.channel,
-      contest,
-      defaultMetric: this.config.metric,
-      ownProtocol: protocolId,
-      onFailure: (node, failure) => this.logFailure(node, failure),
-    });
-  }
-
-  private createQueue(): ExportQueue {
-    const { os, clock, protocolId, interfaces, onFatal, onInstalled } = this.options;
-    return new ExportQueue({
-      state: this.state,
-      os,
-      kernelTable: this.kernelTable,
-      protocolId,
-      writable: this.writable,
-      deviceName: (device) => interfaces.deviceName(device),
-      clock,
-      events: {
-        verify: (reason) => this.cycle.request(reason),
-        installed: onInstalled,
-        fatal: onFatal,
-      },
-    });
-  }
-
-  private createCycle(): ScanCycle {
-    const { os, clock, log, refreshInterfaces } = this.options;
-    return new ScanCycle({
-      name: this.name,
-      config: () => this.config,
-      state: this.state,
-      queue: this.queue,
-      aliens: () => this.aliens,
-      os,
-      numbers: this.numbers,
-      redirects: new Redirects(),
-      drift: this.driftLog,
-      refreshInterfaces,
-      clock,
-      log,
-      onLearned: () => this.markFed(),
-      onSettled: () =>
-        void this.queue.drained().then(() => {
-          if (!this.frozen) this.markSynced();
-        }),
-    });
-  }
-
-  private createEvents(): RouteEvents {
-    const { clock, log } = this.options;
-    return new RouteEvents({
-      name: this.name,
-      state: this.state,
-      queue: this.queue,
-      ownProtocol: this.numbers.own,
-      ours: this.numbers.ours,
-      drift: this.driftLog,
-      aliens: () => this.aliens,
-      learnsKernel: () => this.config.learn === "all",
-      initialized: () => this.cycle.initialized,
-      requestScan: (reason) => this.cycle.request(reason),
-      clock,
-      log,
-    });
-  }
-
-  /** A broken gateway fails a million routes: the log is limited, and the prefix written only when it is used. */
-  private logFailure(node: NodeId, failure: Failure): void {
-    const { fib } = this.state.table;
-    this.options.log.warn("route is not in the kernel", {
-      protocol: this.name,
-      get prefix() {
-        return fib.formatNode(node);
-      },
-      state: failureState(failure.class),
-      errno: failure.errno,
-      answer: failure.message,
-    });
   }
 
   /** Removals in IPv4 are silent: whatever happens to an interface, the table must be looked at again. */

@@ -85,7 +85,9 @@ function queueUpdate({ state, queue }: PruneOptions, node: NodeId): void {
   const sameKey = state.sentMetric[node] === state.wantedMetric(node);
   if (!sameKey && keyTaken(state, node)) return;
   const failure = state.failures.get(state.failure[node]!);
-  if (isProbed(failure?.class) || failure?.class === "permanent") return;
+  const refused = isProbed(failure?.class) || failure?.class === "permanent";
+  // Of what was refused only the old content is of interest: the queue deletes it.
+  if (refused && !state.isOutdated(node)) return;
   if (mayRepair(state, node)) queue.push(node);
 }
 

@@ -107,6 +107,40 @@ export class Failures {
   }
 }
 
+/** Groups whose gateway works again; their members follow slice by slice. */
+export class ReleasedGroups {
+  private readonly attrs: Pick<AttrsTable, "retain" | "release">;
+  private readonly groups: { readonly attrs: AttrsId; readonly nodes: readonly NodeId[]; at: number }[] = [];
+
+  constructor(attrs: Pick<AttrsTable, "retain" | "release">) {
+    this.attrs = attrs;
+  }
+
+  /** Members still to follow. */
+  get size(): number {
+    return this.groups.reduce((sum, { nodes, at }) => sum + nodes.length - at, 0);
+  }
+
+  add(attrs: AttrsId, nodes: readonly NodeId[]): void {
+    if (nodes.length === 0) return;
+    this.attrs.retain(attrs);
+    this.groups.push({ attrs, nodes, at: 0 });
+  }
+
+  /** Gives the next member to `follow`, with the attributes it waited with. Only while size > 0. */
+  take(follow: (node: NodeId, attrs: AttrsId) => void): void {
+    const group = this.groups[0]!;
+    follow(group.nodes[group.at++]!, group.attrs);
+    if (group.at < group.nodes.length) return;
+    this.groups.shift();
+    this.attrs.release(group.attrs);
+  }
+
+  clear(): void {
+    for (const { attrs } of this.groups.splice(0)) this.attrs.release(attrs);
+  }
+}
+
 interface Group {
   readonly serial: number;
   failure: number;

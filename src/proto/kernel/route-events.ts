@@ -24,6 +24,7 @@ import type { DriftLog } from "./drift.ts";
 import type { ExportQueue } from "./export-queue.ts";
 import type { AlienRoutes } from "./learn.ts";
 import { KEY_TAKEN, packRival } from "./rival.ts";
+import type { OwnNumbers } from "./status.ts";
 import type { SyncState } from "./sync-state.ts";
 import { classify } from "./verdict.ts";
 
@@ -31,10 +32,7 @@ export interface RouteEventsOptions {
   readonly name: string;
   readonly state: SyncState;
   readonly queue: ExportQueue;
-  /** Our protocol number now. */
-  readonly ownProtocol: number;
-  /** 1 for every protocol number that is ours, now or formerly. */
-  readonly ours: Uint8Array;
+  readonly numbers: OwnNumbers;
   readonly drift: DriftLog;
   readonly aliens: () => AlienRoutes | null;
   /** Learn routes of protocol kernel too. */
@@ -58,7 +56,7 @@ export class RouteEvents {
   /** A route of the protocol's kernel table changed, not by our hand. */
   take(route: KernelRoute, change: RouteChange, port: number): void {
     const { protocol, type, tos, table, rtmFlags } = route;
-    const routeClass = classify(protocol, type, tos, table, rtmFlags, this.options.ours);
+    const routeClass = classify(protocol, type, tos, table, rtmFlags, this.options.numbers.ours);
     const node = this.nodeAtKey(route);
     if (routeClass === "ours") this.takeOurs(node, route, change, port);
     else this.takeForeign(node, route, routeClass, change, port);
@@ -85,7 +83,7 @@ export class RouteEvents {
     const { state } = this.options;
     const flags = state.table.fib.flags[node]!;
     const atSent = (flags & SENT) !== 0 && state.sentMetric[node] === route.metric;
-    if ((flags & INFLIGHT) !== 0 || !atSent || route.protocol !== this.options.ownProtocol) {
+    if ((flags & INFLIGHT) !== 0 || !atSent || route.protocol !== this.options.numbers.own) {
       this.doubt(node, 0, "a route of ours changed");
     } else if (change === "gone") {
       if (state.attrs.matches(state.sentAttrs[node]!, route.attrs)) this.deleted(node, port);

@@ -6,7 +6,7 @@
 
 import { assertNever } from "../../lib/assert.ts";
 import { EEXIST } from "../../lib/errno.ts";
-import { AttrsDraft } from "../../nest/attrs-draft.ts";
+import { ATTRS_NEXTHOPS, AttrsDraft } from "../../nest/attrs-draft.ts";
 import type { NodeId } from "../../nest/route.ts";
 import {
   DIRTY,
@@ -147,12 +147,23 @@ export class RouteScan implements RouteSink {
         this.judgeUnwanted(node, flags, route);
         return;
       case "changed":
+        // At a key we neither sent nor want it is stale, whatever changes meanwhile.
+        if (!this.isKeyOf(node, route.metric)) this.lookAgain = true;
+        return;
       case "ignore":
       case "learn":
         return;
       default:
         assertNever(judged);
     }
+  }
+
+  /** Whether the net has sent, or wants, a route with this metric. */
+  private isKeyOf(node: NodeId, metric: number): boolean {
+    const { state } = this.options;
+    const flags = state.table.fib.flags[node]!;
+    if ((flags & SENT) !== 0 && state.sentMetric[node] === metric) return true;
+    return (flags & INSTALLED) !== 0 && state.wantedMetric(node) === metric;
   }
 
   /** Whether somebody changed the route: it is neither what was sent nor what an earlier scan failed to put right. */
@@ -237,6 +248,8 @@ export class RouteScan implements RouteSink {
       state.table.fib.flags[node]! |= VERDICT_UPDATE;
       return;
     }
+    // An IPv6 route of several nexthops may hide somebody else's, which our deletion brings to light without an event.
+    if (route.family === 6 && route.attrs.words[ATTRS_NEXTHOPS]! > 1) this.lookAgain = true;
     const { w0, w1, w2, w3, length, metric } = route;
     this.stale.push(w0, w1, w2, w3, length, metric, state.attrs.intern(route.attrs), route.protocol);
   }

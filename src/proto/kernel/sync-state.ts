@@ -125,6 +125,14 @@ export class SyncState {
     this.sentAttrs[node] = NONE;
   }
 
+  /** Whether another route than the wanted one stands, or may, at the wanted key. */
+  isOutdated(node: NodeId): boolean {
+    if ((this.table.fib.flags[node]! & SENT) === 0) return false;
+    return (
+      this.sentMetric[node] === this.wantedMetric(node) && this.sentAttrs[node] !== this.wantedAttrs(node)
+    );
+  }
+
   /** rtm_protocol of what stands in the kernel for the node: ours, or a former one of ours. */
   sentProtocol(node: NodeId): number {
     return this.formerProtocol.get(node) ?? this.ownProtocol;

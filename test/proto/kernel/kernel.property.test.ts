@@ -1,16 +1,21 @@
 /**
  * Whatever happens to the kernel and to the table, in whatever order: nothing foreign is ever touched, and once
- * the churn stops, own routes are what is wanted and installable, and nothing is written any more.
+ * the churn stops, own routes are what is wanted and installable, what is learned is a function of what the kernel
+ * holds, and nothing is written any more.
  */
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Family } from "../../../src/lib/ip.ts";
+import { originOf } from "../../../src/nest/origin.ts";
 import { ROUTE_TYPE_NUMBERS } from "../../../src/nest/route.ts";
 import type { RouteView } from "../../../src/sysdep/model/index.ts";
 import { settle } from "../../support/fake-clock.ts";
 import { type Fixture, fixture, ip, OWN, prefixOf, routeText, TABLE } from "./fixture.ts";
 
+/** A number our routes had in an earlier life. */
+const FORMER = 119;
+const REDIRECT = 1;
 const RUNS = Number(process.env["KRTD_PROPERTY_RUNS"] ?? 150);
 
 interface Universe {
@@ -57,6 +62,7 @@ type Act =
 type Step =
   | Act
   | { readonly do: "scan"; readonly fault: "none" | "incomplete" | "lost-ack" | "busy" }
+  | { readonly do: "lose" }
   /** A scan, with something happening in the middle of its dump. */
   | { readonly do: "during"; readonly after: number; readonly act: Act }
   | { readonly do: "pass" };
@@ -79,7 +85,7 @@ const act = fc.oneof<fc.Arbitrary<Act>[]>(
     prefix,
     gateway,
     metric,
-    protocol: fc.constantFrom(4, OWN),
+    protocol: fc.constantFrom(4, 4, 16, OWN, OWN, FORMER, REDIRECT),
   }),
   fc.record({ do: fc.constant("link" as const), up: fc.boolean() }),
   fc.record({ do: fc.constant("address" as const), add: fc.boolean() }),
@@ -102,7 +108,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
       }),
       weight: 1,
     },
-    { arbitrary: fc.record({ do: fc.constant("pass" as const) }), weight: 1 },
+    { arbitrary: fc.record({ do: fc.constantFrom("pass" as const, "lose" as const) }), weight: 1 },
   ),
   { maxLength: 25 },
 );
@@ -153,6 +159,9 @@ async function take(f: Fixture, universe: Universe, step: Step): Promise<void> {
       f.os.faults.duringScan(step.after, () => void take(f, universe, step.act));
       await f.scan();
       return;
+    case "lose":
+      f.os.loseEvents();
+      return;
     case "pass":
       await f.clock.advance(20);
   }
@@ -166,7 +175,7 @@ function guardForeign(f: Fixture): string[] {
   const foreign = (): string[] =>
     kernel
       .entries(f.family, TABLE)
-      .filter(({ protocol }) => protocol !== OWN)
+      .filter(({ protocol }) => ![OWN, FORMER, REDIRECT].includes(protocol))
       .map(routeText);
   kernel.route = (request, origin) => {
     if (origin !== os) return untouched(request, origin);
@@ -181,16 +190,53 @@ function guardForeign(f: Fixture): string[] {
 }
 
 function ownRoutes(f: Fixture): RouteView[] {
-  return f.kernel.routes(f.family, TABLE).filter(({ protocol }) => protocol === OWN);
+  return f.kernel.routes(f.family, TABLE).filter(({ protocol }) => protocol === OWN || protocol === FORMER);
 }
 
-describe.each([4, 6] as const)("KernelProtocol under random IPv%d churn", (family) => {
+/** What has to be learned from what the kernel holds now: per prefix the lowest metric, then the first listed. */
+function learnable(f: Fixture): string[] {
+  const best = new Map<string, RouteView>();
+  for (const route of f.kernel.routes(f.family, TABLE)) {
+    if ([2, OWN, FORMER, REDIRECT].includes(route.protocol)) continue;
+    const key = JSON.stringify(route.prefix);
+    const known = best.get(key);
+    if (known === undefined || route.metric < known.metric) best.set(key, route);
+  }
+  return [...best.values()]
+    .map(({ prefix: net, metric: m, protocol, nexthops }) => {
+      const gateways = nexthops.map((hop) => `${hop.gateway?.w0}.${hop.gateway?.w3}`).sort();
+      return `${net.w0} ${net.w1}/${net.length} metric ${m} proto ${protocol} via ${gateways}`;
+    })
+    .sort();
+}
+
+function learned(f: Fixture): string[] {
+  const { fib } = f.table;
+  const lines: string[] = [];
+  for (let node = fib.next(0); node !== 0; node = fib.next(node)) {
+    const route = f.table.routeOf(node, f.protocol.channels[0]!.source);
+    if (route === 0) continue;
+    const { w0, w1, length } = fib.prefix(node);
+    const { protocol } = originOf(f.table.origin(route));
+    const hops = f.attrs.describe(f.table.attrsOf(route)).nexthops;
+    const gateways = hops.map((hop) => `${hop.gateway?.w0}.${hop.gateway?.w3}`).sort();
+    lines.push(`${w0} ${w1}/${length} metric ${f.table.metricOf(route)} proto ${protocol} via ${gateways}`);
+  }
+  return lines.sort();
+}
+
+describe.each([
+  { family: 4, learn: false },
+  { family: 6, learn: false },
+  { family: 4, learn: true },
+  { family: 6, learn: true },
+] as const)("KernelProtocol under random IPv$family churn, learn: $learn", ({ family, learn }) => {
   const universe = UNIVERSES[family];
 
   it("harms nothing foreign, converges to what is wanted and installable, and falls silent", async () => {
     await fc.assert(
-      fc.asyncProperty(steps, async (churn) => {
-        const f = await fixture({ family });
+      fc.asyncProperty(steps, fc.boolean(), async (churn, scansToo) => {
+        const f = await fixture({ family, learn, former: [FORMER] });
         try {
           const harm = guardForeign(f);
           await f.start();
@@ -199,15 +245,19 @@ describe.each([4, 6] as const)("KernelProtocol under random IPv%d churn", (famil
             // Events of the kernel come at once, timers do not.
             await settle();
           }
+          f.os.faults.duringScan(Number.POSITIVE_INFINITY, () => {});
+          // What events and the scans they ask for leave behind must be right without any further look.
           for (let i = 0; i < 5; i++) {
-            await f.scan();
+            if (scansToo) await f.scan();
             await f.clock.advance(20_000);
           }
+          if (learn && !scansToo) expect(learned(f)).toEqual(learnable(f));
           expect(harm).toEqual([]);
           f.os.journal.length = 0;
           await f.scan();
           expect(f.os.journal.filter(({ errno }) => errno === 0)).toEqual([]);
           checkOwn(f, universe);
+          if (learn) expect(learned(f)).toEqual(learnable(f));
         } finally {
           await f.protocol.stop({ keep: true });
         }
@@ -226,7 +276,8 @@ function checkOwn(f: Fixture, universe: Universe): void {
     const standing = own.filter(
       (r) => r.prefix.w0 === w0 && r.prefix.w1 === w1 && r.prefix.length === length,
     );
-    if (node === 0 || f.table.best(node) === 0) {
+    const best = node === 0 ? 0 : f.table.best(node);
+    if (best === 0 || f.table.sourceOf(best) === f.protocol.channels[0]!.source) {
       expect(standing.map(routeText)).toEqual([]);
       continue;
     }
