@@ -113,16 +113,28 @@ export class CodecRig {
   /** What a dump of the table shows, by our own decoder, as of routeText(). Throws on a malformed message. */
   async dumped(family: 4 | 6, table: number = TABLE): Promise<string[]> {
     const found: string[] = [];
+    await this.dump(family, table, (route) => found.push(routeText(route)));
+    return found;
+  }
+
+  /** Whether each route of TABLE is what those attributes want, as the kernel protocol compares them. */
+  async matches(family: 4 | 6, attrs: AttrsText): Promise<boolean[]> {
+    const wanted = this.attrs.intern(draftOf(attrs));
+    const found: boolean[] = [];
+    await this.dump(family, TABLE, (route) => found.push(this.attrs.matches(wanted, route.attrs)));
+    return found;
+  }
+
+  private async dump(family: 4 | 6, table: number, each: (route: RouteView) => void): Promise<void> {
     let malformed = 0;
     const route = new RouteView();
     await this.transport.dump(
       { type: RTM_GETROUTE, payload: encodeRouteDumpFilter(family, table) },
       (bytes, view, start, end) => {
         if (!decodeRoute(bytes, view, start, end, route)) malformed++;
-        else if (route.table === table) found.push(routeText(route));
+        else if (route.table === table) each(route);
       },
     );
     if (malformed > 0) throw new Error(`${malformed} messages of the kernel are malformed to us`);
-    return found;
   }
 }
