@@ -55,8 +55,27 @@ export function kernelProtocolName(protocol: number): string {
   return PROTOCOLS[protocol] ?? String(protocol);
 }
 
+/** The rtm_protocol of that name, or null. */
+export function kernelProtocolNumber(name: string): number | null {
+  return numberOf(PROTOCOLS, name);
+}
+
+/** The names of rtm_protocol that are known here. */
+export function kernelProtocolNames(): string[] {
+  return Object.values(PROTOCOLS);
+}
+
 export function scopeName(scope: number): string {
   return SCOPES[scope] ?? String(scope);
+}
+
+/** The rt_scope of that name, or null. */
+export function scopeNumber(name: string): number | null {
+  return numberOf(SCOPES, name);
+}
+
+export function scopeNames(): string[] {
+  return Object.values(SCOPES);
 }
 
 /** rtm_type. */
@@ -73,4 +92,9 @@ export function kernelTableId(text: string): number | null {
 /** The name of a kernel table id that every system has, or null. */
 export function kernelTableName(id: number): string | null {
   return Object.keys(TABLES).find((name) => TABLES[name] === id) ?? null;
+}
+
+function numberOf(names: Readonly<Record<number, string>>, name: string): number | null {
+  for (const [number, known] of Object.entries(names)) if (known === name) return Number(number);
+  return null;
 }

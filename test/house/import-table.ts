@@ -57,6 +57,7 @@ export const IMPORT_TABLE: readonly Rule[] = [
       "lib/",
       "nest/route.ts",
       "nest/filter.ts",
+      "nest/filter-rules.ts",
     ],
     types: ["nest/"],
   },
