@@ -131,6 +131,7 @@ describe("DirectProtocol", () => {
     await settle();
     f.interfaces.linkGone(5);
     await settle();
+    expect(f.protocol.channels[0]!.stats.importUpdates.ignored).toBe(0);
     f.interfaces.linkGone(4);
     await settle();
     f.interfaces.linkGone(7);
@@ -161,6 +162,7 @@ describe("DirectProtocol", () => {
     await f.protocol.start();
     expect(f.shown()).toEqual([]);
     f.interfaces.link(linkOf(2, "lan0"));
+    f.interfaces.link(linkOf(2, "lan0", { mtu: 1400 }));
     await settle();
     expect(f.shown()).toHaveLength(1);
     await f.protocol.stop();

@@ -189,6 +189,11 @@ describe("PipeProtocol.reconfigure()", () => {
       f.changes = 0;
     }
     expect(f.miscounts()).toEqual([]);
+    const [own] = f.links.get("ab")!.pipe.channels;
+    const received = () => own!.stats.importUpdates.received;
+    const before = received();
+    await f.reconfigure("ab", { export: odd });
+    expect(received(), "the other direction is not even asked").toBe(before);
   });
 
   it("comes out right when one follows the other before it is done", async () => {
