@@ -58,7 +58,7 @@ export function assemble(options: AssemblyOptions): Parts {
     deviceName: (device) => options.interfaces.deviceName(device),
     clock,
     events: {
-      verify: (reason) => cycle.request(reason),
+      verify: (reason, delayMs) => cycle.request(reason, delayMs),
       installed: options.onInstalled,
       fatal: options.onFatal,
     },

@@ -50,7 +50,7 @@ export async function flush(options: {
     );
     left = stale.size;
     if (left === 0 && outcome.complete) return 0;
-    if (queue.counters.errors.has("EPERM")) {
+    if (queue.outcomes.counters.errors.has("EPERM")) {
       stale.clear();
       return left;
     }

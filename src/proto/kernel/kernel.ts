@@ -305,7 +305,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   report(): KernelReport {
-    const { counters } = this.queue;
+    const { counters, repaired } = this.queue.outcomes;
     return {
       table: this.kernelTable,
       scan: this.cycle.report(),
@@ -317,7 +317,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       },
       learned: this.aliens?.size ?? 0,
       contested: this.state.contest.size,
-      repaired: this.queue.repaired,
+      repaired,
       queued: this.queue.size,
       waiting: this.state.failing.waiting,
       failed: this.state.failing.failed,

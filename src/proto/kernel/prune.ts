@@ -84,10 +84,8 @@ function pruneNode(options: PruneOptions, node: NodeId): void {
 function queueUpdate({ state, queue }: PruneOptions, node: NodeId): void {
   const sameKey = state.sentMetric[node] === state.wantedMetric(node);
   if (!sameKey && keyTaken(state, node)) return;
-  const failure = state.failures.get(state.failure[node]!);
-  const refused = isProbed(failure?.class) || failure?.class === "permanent";
   // Of what was refused only the old content is of interest: the queue deletes it.
-  if (refused && !state.isOutdated(node)) return;
+  if (state.isRefused(node) && !state.isOutdated(node)) return;
   if (mayRepair(state, node)) queue.push(node);
 }
 

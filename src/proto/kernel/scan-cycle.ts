@@ -145,13 +145,13 @@ export class ScanCycle {
   }
 
   /** Asks for a scan soon; many requests within COALESCE_MS are one. */
-  request(reason: string): void {
+  request(reason: string, delayMs = 0): void {
     if (this.state === "init") return;
     const { log, name, clock } = this.options;
     log.debug("scan requested", { protocol: name, reason });
     // Who changes routes all the time must not keep krtd scanning all the time: half of it at most.
     const rest = this.lastEnd + (this.lastDurationMs ?? 0) - clock.now();
-    this.within(Math.max(COALESCE_MS, rest));
+    this.within(Math.max(COALESCE_MS, rest, delayMs));
   }
 
   /** An interface came, went or changed. */
@@ -220,7 +220,7 @@ export class ScanCycle {
     await this.options.refreshInterfaces(INTERFACE_MAX_AGE_MS);
     this.state = this.initialized ? "scanning" : "first-scan";
     const startedAt = clock.now();
-    const changesBefore = this.routeEvents + queue.deletions;
+    const changesBefore = this.routeEvents + queue.outcomes.deletions;
     const disturbed = this.disturbed;
     this.disturbed = false;
     this.reported = 0;
@@ -352,7 +352,7 @@ export class ScanCycle {
   /** IPv6 dumps can omit stable routes when routes change meanwhile, without saying so. */
   private absence(changesBefore: number): Absence {
     const { state, queue } = this.options;
-    const quiet = this.routeEvents + queue.deletions === changesBefore;
+    const quiet = this.routeEvents + queue.outcomes.deletions === changesBefore;
     this.unproven = quiet || state.table.family === 4 ? 0 : this.unproven + 1;
     if (this.unproven === 0) return "proven";
     return this.unproven >= UNPROVEN_LIMIT ? "assumed" : "unknown";

@@ -21,7 +21,7 @@ import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
 import type { Rtable } from "../../nest/rtable.ts";
 import { INSTALLED, SENT, SYNC_ERROR, SYNCED } from "../../nest/sync-flags.ts";
 import type { Contest } from "./contest.ts";
-import { type Failure, Failures, failureState } from "./retry.ts";
+import { type Failure, Failures, failureState, isProbed, type RetryClass } from "./retry.ts";
 
 export class SyncState {
   readonly table: Rtable;
@@ -123,6 +123,17 @@ export class SyncState {
     if (this.formerProtocol.size > 0) this.formerProtocol.delete(node);
     this.attrs.release(this.sentAttrs[node]!);
     this.sentAttrs[node] = NONE;
+  }
+
+  /** The class of the node's failure, undefined when it has none. */
+  failureClass(node: NodeId): RetryClass | undefined {
+    return this.failures.get(this.failure[node]!)?.class;
+  }
+
+  /** What the node wants was refused, and trying it again is not for now. */
+  isRefused(node: NodeId): boolean {
+    const failureClass = this.failureClass(node);
+    return isProbed(failureClass) || failureClass === "permanent";
   }
 
   /** Whether another route than the wanted one stands, or may, at the wanted key. */
