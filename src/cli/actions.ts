@@ -2,6 +2,7 @@
 
 import type { StatusReport } from "../control/backend.ts";
 import type {
+  DriftJson,
   InterfaceJson,
   KernelRouteJson,
   ProtocolJson,
@@ -9,11 +10,13 @@ import type {
   StaticRouteJson,
   TableJson,
 } from "../control/json.ts";
-import type { ScanJson, ShutdownJson } from "../control/json-actions.ts";
+import type { ShutdownJson } from "../control/json-actions.ts";
 import { Columns } from "./columns.ts";
 import type { CommandName } from "./commands.ts";
-import { escapeText, parseName } from "./escape.ts";
+import { configure, plan } from "./configure.ts";
+import { parseName } from "./escape.ts";
 import { EXIT_OK, UsageError } from "./exit-code.ts";
+import { driftRow } from "./format-drift.ts";
 import {
   INTERFACE_HEADINGS,
   interfaceRow,
@@ -25,10 +28,11 @@ import {
   TABLE_HEADINGS,
   tableRow,
 } from "./format-reports.ts";
-import { kernelRow, routeRow, staticRow, withDestination } from "./format-route.ts";
+import { kernelRow, routeRow, staticAbsence, staticRow, withDestination } from "./format-route.ts";
 import { Tally } from "./list.ts";
 import type { Output } from "./output.ts";
-import { KERNEL_KEYWORDS, parseSelectors, ROUTE_KEYWORDS } from "./selectors.ts";
+import { act, scan } from "./protocol-actions.ts";
+import { DRIFT_KEYWORDS, KERNEL_KEYWORDS, parseSelectors, ROUTE_KEYWORDS } from "./selectors.ts";
 import { type Action, type Session, showList, showValue } from "./session.ts";
 
 export const COMMAND_ACTIONS: Readonly<Record<Exclude<CommandName, "help">, Action>> = {
@@ -39,6 +43,13 @@ export const COMMAND_ACTIONS: Readonly<Record<Exclude<CommandName, "help">, Acti
   "show interfaces": showInterfaces,
   "show static": showStatic,
   "show tables": showTables,
+  "show drift": showDrift,
+  configure,
+  plan,
+  enable: (session, output) => act("enable", session, output),
+  disable: (session, output) => act("disable", session, output),
+  restart: (session, output) => act("restart", session, output),
+  reload: (session, output) => act("reload", session, output),
   scan,
   shutdown,
 };
@@ -99,7 +110,7 @@ async function showStatic(session: Session, output: Output): Promise<number> {
   await showList<StaticRouteJson>(session, output, "/v1/static", query, {
     headings: null,
     row: (route) => {
-      tally.add(route.kernel === null ? "not in the table" : route.best ? route.kernel.state : "not best");
+      tally.add(route.kernel === null ? staticAbsence(route) : route.best ? route.kernel.state : "not best");
       return staticRow(route, session.style);
     },
     footer: () => tally.toString(),
@@ -123,12 +134,27 @@ async function showProtocols(session: Session, output: Output): Promise<number> 
 }
 
 async function showInterfaces(session: Session, output: Output): Promise<number> {
-  const { keyword: summary, name } = keywordAndName(session.operands, "summary");
+  const { summary, name, netns } = parseInterfaces(session.operands);
   const query = new URLSearchParams(name === null ? {} : { name: parseName(name) });
+  if (netns !== null) query.set("netns", netns);
   await showList<InterfaceJson>(session, output, "/v1/interfaces", query, {
     headings: summary ? SUMMARY_HEADINGS : INTERFACE_HEADINGS,
     row: (iface) => (summary ? summaryRow : interfaceRow)(iface, session.style),
     footer: () => null,
+  });
+  return EXIT_OK;
+}
+
+async function showDrift(session: Session, output: Output): Promise<number> {
+  const tally = new Tally("change by others", "changes by others");
+  const query = parseSelectors(session.operands, DRIFT_KEYWORDS);
+  await showList<DriftJson>(session, output, "/v1/drift", query, {
+    headings: null,
+    row: (drift) => {
+      tally.add(drift.kind);
+      return driftRow(drift, session.style);
+    },
+    footer: () => tally.toString(),
   });
   return EXIT_OK;
 }
@@ -139,14 +165,6 @@ async function showTables(session: Session, output: Output): Promise<number> {
     row: (table) => tableRow(table, session.style),
     footer: () => null,
   });
-  return EXIT_OK;
-}
-
-async function scan(session: Session, output: Output): Promise<number> {
-  const path = `/v1/protocols/${encodeURIComponent(session.operands[0]!)}/scan`;
-  await showValue<ScanJson>(session, output, { method: "POST", path }, ({ started }) =>
-    started.map((name) => `${escapeText(name)}: scan started\n`).join(""),
-  );
   return EXIT_OK;
 }
 
@@ -170,4 +188,21 @@ function keywordAndName(
   const others = words.filter((_, i) => i !== at);
   if (others.length > 1) throw new UsageError(`Too many words: "${others[1]}"`);
   return { keyword: at >= 0, name: others[0] ?? null };
+}
+
+/** `[summary] [NAME] [netns NAME]`, in any order. */
+function parseInterfaces(words: readonly string[]): {
+  readonly summary: boolean;
+  readonly name: string | null;
+  readonly netns: string | null;
+} {
+  const at = words.findIndex((word) => word !== "" && "netns".startsWith(word));
+  if (at < 0) {
+    const { keyword, name } = keywordAndName(words, "summary");
+    return { summary: keyword, name, netns: null };
+  }
+  const netns = words[at + 1];
+  if (netns === undefined) throw new UsageError(`"netns" needs a name after it`);
+  const { keyword, name } = keywordAndName(words.toSpliced(at, 2), "summary");
+  return { summary: keyword, name, netns };
 }

@@ -15,6 +15,13 @@ export type CommandName =
   | "show interfaces"
   | "show static"
   | "show tables"
+  | "show drift"
+  | "configure"
+  | "plan"
+  | "enable"
+  | "disable"
+  | "restart"
+  | "reload"
   | "scan"
   | "shutdown"
   | "help";
@@ -31,6 +38,7 @@ export interface CommandSpec {
 }
 
 const ANY = Number.POSITIVE_INFINITY;
+const NAMES = "NAME|glob|all";
 
 export const COMMANDS: readonly CommandSpec[] = [
   spec("show status", [["show", "status"]], 0, 0, "", "whether krtd is in sync, and its counters"),
@@ -61,10 +69,40 @@ export const COMMANDS: readonly CommandSpec[] = [
     "[all] [NAME|glob]",
     "protocols, with all: and their counters",
   ),
-  spec("show interfaces", [["show", "interfaces"]], 0, 2, "[summary] [NAME]", "interfaces and addresses"),
+  spec(
+    "show interfaces",
+    [["show", "interfaces"]],
+    0,
+    4,
+    "[summary] [NAME] [netns NAME]",
+    "interfaces and addresses",
+  ),
   spec("show static", [["show", "static"]], 0, 2, "[NAME] [count]", "configured static routes"),
   spec("show tables", [["show", "tables"]], 0, 0, "", "tables and the kernel tables attached to them"),
-  spec("scan", [["scan"]], 1, 1, "NAME|glob|all", "read interfaces or kernel routes now"),
+  spec(
+    "show drift",
+    [["show", "drift"]],
+    0,
+    ANY,
+    "[PREFIX] [protocol NAME] [count]",
+    "what others did to krtd's routes in the kernel, and what krtd did about it",
+  ),
+  spec(
+    "configure",
+    [["configure"]],
+    0,
+    4,
+    "[FILE] [check|soft|undo|confirm] [timeout SECONDS]",
+    "read the configuration again, or FILE (./check for a file called check), and apply what has changed; check: say " +
+      "what is wrong with it; soft: changed filters are for routes that change from now on; timeout: go back after " +
+      "that time unless confirmed",
+  ),
+  spec("plan", [["plan"]], 0, 1, "[FILE]", "what configure would change, without changing it"),
+  spec("enable", [["enable"]], 1, 1, NAMES, "start protocols that were disabled"),
+  spec("disable", [["disable"]], 1, 1, NAMES, "stop protocols until they are enabled again"),
+  spec("restart", [["restart"]], 1, 1, NAMES, "stop protocols and start them afresh"),
+  spec("reload", [["reload"]], 1, 1, NAMES, "pass all routes of protocols through their filters again"),
+  spec("scan", [["scan"]], 1, 1, NAMES, "read interfaces or kernel routes now"),
   spec("shutdown", [["shutdown"]], 0, 0, "[--keep]", "stop krtd; with --keep its routes stay in the kernel"),
   spec("help", [["help"]], 0, ANY, "[COMMAND]", "this text, or that of one command"),
 ];

@@ -22,6 +22,11 @@ export function escapeText(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escapeCharacter);
 }
 
+/** Text of several lines with excerpts of files: line ends and tabs stay, all else is escaped as in a sentence. */
+export function escapeLines(text: string): string {
+  return text.replace(/[^\n\t]+/g, escapeText);
+}
+
 /** The bytes of an interface name given on the command line, latin1-decoded; undoes escapeName. */
 export function parseName(text: string): string {
   const bytes = Buffer.from(text, "utf8").toString("latin1");

@@ -1,58 +1,60 @@
 /** Status, protocols, interfaces and tables as text. An empty field is "-", so that columns can be cut by number. */
 
 import type { StatusReport } from "../control/backend.ts";
-import type { ChangeCountersJson, InterfaceJson, ProtocolJson, TableJson } from "../control/json.ts";
+import type {
+  ChangeCountersJson,
+  ChannelJson,
+  InterfaceJson,
+  ProtocolJson,
+  TableJson,
+} from "../control/json.ts";
 import type { Cell, Row } from "./columns.ts";
-import { escapeName, escapeText } from "./escape.ts";
-import { type TextStyle, tableText } from "./format-route.ts";
+import { escapeLines, escapeName, escapeText } from "./escape.ts";
+import { tableText } from "./format-route.ts";
+import { ageText, type TextStyle, timeText, undoText } from "./format-words.ts";
 
-/** "2026-11-21T02:00:00Z": to the second, which is what people compare with logs. */
-function timeText(iso: string): string {
-  return iso.replace(/\.[0-9]+Z$/, "Z");
-}
-
-/** "1 d 2 h", "5 min 3 s": the two largest units. */
-export function ageText(seconds: number): string {
-  const whole = Math.floor(seconds);
-  const parts = [
-    [Math.floor(whole / 86_400), "d"],
-    [Math.floor(whole / 3600) % 24, "h"],
-    [Math.floor(whole / 60) % 60, "min"],
-    [whole % 60, "s"],
-  ] as const;
-  const first = parts.findIndex(([value]) => value > 0);
-  if (first < 0) return "0 s";
-  return parts
-    .slice(first, first + 2)
-    .filter(([value]) => value > 0)
-    .map(([value, unit]) => `${value} ${unit}`)
-    .join(" ");
-}
-
-export function statusRows(status: StatusReport, { paint }: TextStyle): Row[] {
-  const { config, counts, netlink } = status;
+export function statusRows(status: StatusReport, { paint, terminal }: TextStyle): Row[] {
+  const { config, counts, netlink, namespaces } = status;
+  const rows: Row[] = [];
+  const say = (key: string, text: string, painter?: (text: string) => string): void => {
+    const [first = "", ...more] = escapeLines(text).split("\n");
+    const shown = terminal || more.length === 0 ? first : `${first} (…)`;
+    rows.push({
+      cells: [{ text: `${key}:` }, painter === undefined ? { text: shown } : { text: shown, paint: painter }],
+      ...(terminal ? { below: more.map((line) => `    ${line}`) } : {}),
+    });
+  };
   const state =
     status.state === "in-sync" ? paint.good : status.state === "degraded" ? paint.bad : paint.attention;
-  const lines: [key: string, text: string, paint?: (text: string) => string][] = [
-    ["state", `${status.state}${status.observe ? " (observing: nothing is written)" : ""}`, state],
-    ["version", escapeText(status.version)],
-    ["pid", String(status.pid)],
-    ["router-id", status["router-id"] ?? "-"],
-    ["started", `${timeText(status.started)} (${ageText(status["uptime-seconds"])} ago)`],
-    ["config", `${escapeText(config.file)}, loaded ${timeText(config.loaded)}`],
-    ["protocols", String(counts.protocols)],
-    ["interfaces", String(counts.interfaces)],
-    ["routes", `${counts.routes} in ${counts.nets} nets, ${counts.waiting} waiting, ${counts.failed} failed`],
-    [
-      "netlink",
-      `${netlink.transport}, ${netlink.overruns} overruns, ${netlink.resyncs} resyncs, ${netlink.forged} forged, ${netlink.truncated} truncated`,
-    ],
-    ["event-loop", `${status["event-loop"]["lag-p99-ms"]} ms lag (p99)`],
-  ];
-  if (!config.ok) lines.splice(6, 0, ["config-error", escapeText(config.error ?? "unknown"), paint.bad]);
-  return lines.map(([key, text, painter]) => ({
-    cells: [{ text: `${key}:` }, painter === undefined ? { text } : { text, paint: painter }],
-  }));
+  say("state", `${status.state}${status.observe ? " (observing: nothing is written)" : ""}`, state);
+  say("version", status.version);
+  say("pid", String(status.pid));
+  say("router-id", status["router-id"] ?? "-");
+  say("started", `${timeText(status.started)} (${ageText(status["uptime-seconds"])} ago)`);
+  say("config", `${config.file}, loaded ${timeText(config.loaded)}`);
+  if (!config.ok) say("config-error", (config.error ?? "unknown").trimEnd(), paint.bad);
+  const undo = config["undo-in-seconds"];
+  if (undo !== null) say("config-undo", undoText(undo), paint.attention);
+  say("protocols", String(counts.protocols));
+  say("interfaces", String(counts.interfaces));
+  for (const { name, problem } of namespaces ?? []) {
+    if (name !== null)
+      say(
+        "namespace",
+        `${name}${problem === null ? "" : `: ${problem}`}`,
+        problem === null ? undefined : paint.bad,
+      );
+  }
+  say(
+    "routes",
+    `${counts.routes} in ${counts.nets} nets, ${counts.waiting} waiting, ${counts.failed} failed`,
+  );
+  say(
+    "netlink",
+    `${netlink.transport}, ${netlink.overruns} overruns, ${netlink.resyncs} resyncs, ${netlink.forged} forged, ${netlink.truncated} truncated`,
+  );
+  say("event-loop", `${status["event-loop"]["lag-p99-ms"]} ms lag (p99)`);
+  return rows;
 }
 
 export const PROTOCOL_HEADINGS: readonly string[] = [
@@ -74,8 +76,11 @@ export function protocolRow(protocol: ProtocolJson, details: boolean, style: Tex
   const cells: Cell[] = [
     { text: escapeText(protocol.name), paint: paint.strong },
     { text: protocol.type },
-    { text: escapeText(protocol.table ?? "-") },
-    { text: protocol.state, paint: protocol.state === "up" ? paint.good : paint.attention },
+    { text: protocol.tables.length === 0 ? "-" : escapeText(protocol.tables.join(",")) },
+    {
+      text: protocol.disabled ? "disabled" : protocol.state,
+      paint: protocol.state === "up" ? paint.good : paint.attention,
+    },
     { text: timeText(protocol.since) },
     { text: String(routes?.imported ?? "-") },
     { text: String(routes?.exported ?? "-") },
@@ -87,12 +92,11 @@ export function protocolRow(protocol: ProtocolJson, details: boolean, style: Tex
 
 function protocolDetails(protocol: ProtocolJson, style: TextStyle): string[] {
   const lines: string[] = [];
-  const { routes, changes, kernel } = protocol;
-  if (routes !== undefined) {
-    lines.push(
-      `routes: ${routes.imported} imported, ${routes.exported} exported, ${routes.preferred} preferred`,
-    );
-  }
+  const { routes, changes, kernel, channels = [], netns } = protocol;
+  if (protocol.disabled) lines.push(`switched off by hand, ${protocol.state}`);
+  if (netns !== null) lines.push(`netns: ${escapeText(netns)}`);
+  for (const channel of channels) lines.push(channelText(channel, channels.length > 1));
+  if (routes !== undefined) lines.push(`routes: ${routesText(routes)}`);
   for (const [name, counters] of Object.entries(changes ?? {}))
     lines.push(`${name}: ${countersText(counters)}`);
   if (kernel === undefined) return lines;
@@ -112,8 +116,20 @@ function protocolDetails(protocol: ProtocolJson, style: TextStyle): string[] {
     `writes: ${writes.add} added, ${writes.replace} replaced, ${writes.delete} deleted, ${kernel.queued} queued, ` +
       `errors: ${errors.length === 0 ? "none" : errors.join(", ")}`,
   );
-  lines.push(`learned: ${kernel.learned}, drift repaired: ${kernel.drift.repaired}`);
+  lines.push(
+    `learned: ${kernel.learned}, drift repaired: ${kernel.drift.repaired}, contested: ${kernel.contested}`,
+  );
   return lines;
+}
+
+/** The routes of each channel, when there are several; else they stand in a line of their own. */
+function channelText({ table, routes, ...filters }: ChannelJson, several: boolean): string {
+  const text = `channel ${escapeText(table)}: import ${escapeText(filters.import)}, export ${escapeText(filters.export)}`;
+  return several ? `${text}; ${routesText(routes)}` : text;
+}
+
+function routesText({ imported, exported, preferred }: ChannelJson["routes"]): string {
+  return `${imported} imported, ${exported} exported, ${preferred} preferred`;
 }
 
 function countersText(counters: ChangeCountersJson): string {
@@ -145,6 +161,7 @@ export function interfaceRow(iface: InterfaceJson, style: TextStyle): Row {
     { text: escapeText(iface.kind ?? "-") },
     { text: iface.master === null ? "-" : escapeName(iface.master) },
     { text: iface.mac ?? "-" },
+    ...netnsCells(iface),
   ];
   if (style.terminal) return { cells, below: addresses.map((address) => `    ${address}`) };
   return { cells: [...cells, ...addresses.map((text) => ({ text: `address ${text}` }))] };
@@ -157,8 +174,14 @@ export function summaryRow(iface: InterfaceJson, style: TextStyle): Row {
       { text: escapeName(iface.name), paint: style.paint.strong },
       stateCell(iface, style),
       { text: addresses === "" ? "-" : addresses },
+      ...netnsCells(iface),
     ],
   };
+}
+
+/** Behind the last column, where there are interfaces of several namespaces. */
+function netnsCells({ netns }: InterfaceJson): Cell[] {
+  return netns === undefined || netns === null ? [] : [{ text: `netns ${escapeText(netns)}` }];
 }
 
 /** Why it is not up, in one word. */
@@ -188,6 +211,7 @@ export function tableRow(table: TableJson, style: TextStyle): Row {
       { text: String(table.routes) },
       { text: kernel === null ? "-" : tableText(kernel.table, style) },
       { text: escapeText(kernel?.protocol ?? "-") },
+      ...(table.netns === null ? [] : [{ text: `netns ${escapeText(table.netns)}` }]),
     ],
   };
 }

@@ -9,10 +9,9 @@
 
 import type {
   AnyRouteJson,
-  HopJson,
   KernelRouteJson,
   KernelState,
-  NexthopJson,
+  RouteAttrsJson,
   RouteJson,
   RouteKernelJson,
   StaticRouteJson,
@@ -20,72 +19,87 @@ import type {
 import { errnoName } from "../lib/errno.ts";
 import { kernelTableName } from "../lib/kernel-names.ts";
 import type { Cell, Row } from "./columns.ts";
-import { escapeName, escapeText } from "./escape.ts";
+import { escapeText } from "./escape.ts";
+import { attrsText, hopText, nexthopText, wayText } from "./format-attrs.ts";
+import { destinationText, type TextStyle } from "./format-words.ts";
 import type { Paint } from "./paint.ts";
-
-export interface TextStyle {
-  readonly paint: Paint;
-  /** Aligned and with lines below, for a person. */
-  readonly terminal: boolean;
-  /** Numbers instead of names. */
-  readonly numeric: boolean;
-  readonly now: () => number;
-}
 
 /** The daemon counts no further. */
 const MOST_ATTEMPTS = 255;
 
 export function routeRow(route: RouteJson, style: TextStyle): Row {
-  const table = isMaster(route.table) ? "" : `table ${escapeText(route.table)}`;
+  const words: string[] = [];
+  if (route.protocol !== undefined) {
+    words.push(`proto ${style.numeric ? route["protocol-id"] : escapeText(route.protocol)}`);
+  }
+  if (route.scope !== undefined) words.push(`scope ${route.scope}`);
+  words.push(...placeWords(route.table));
+  if (route.recursive === true) words.push("recursive");
+  if (route.trail !== undefined) words.push(`through ${route.trail.map(escapeText).join(",")}`);
   const state = route.best ? kernelCell(route.kernel, style) : notBest(route.kernel.state, style);
-  return rowOf(route, table, `[${escapeText(route.source)}]`, state, style);
+  return rowOf(route, words, `[${escapeText(route.source)}]`, state, style, route.kernel.as);
 }
 
 export function staticRow(route: StaticRouteJson, style: TextStyle): Row {
-  const table = isMaster(route.table) ? "" : `table ${escapeText(route.table)}`;
-  const state: Cell =
-    route.kernel === null
-      ? { text: "not in the table", paint: style.paint.dim }
-      : route.best
-        ? kernelCell(route.kernel, style)
-        : notBest(route.kernel.state, style);
-  return rowOf(route, table, `[${escapeText(route.protocol)}]`, state, style);
+  const words = route.recursive === undefined ? [] : [`recursive ${route.recursive}`];
+  if (route.scope !== undefined) words.push(`scope ${route.scope}`);
+  words.push(...placeWords(route.table));
+  const { kernel } = route;
+  let state: Cell;
+  if (kernel === null) state = { text: staticAbsence(route), paint: style.paint.dim };
+  else state = route.best ? kernelCell(kernel, style) : notBest(kernel.state, style);
+  return rowOf(route, words, `[${escapeText(route.protocol)}]`, state, style, kernel?.as);
+}
+
+/** Why a static route is not in its table, for the footer too. */
+export function staticAbsence({ unresolved }: StaticRouteJson): string {
+  return unresolved === true ? "unresolved" : "not in the table";
 }
 
 export function kernelRow(route: KernelRouteJson, style: TextStyle): Row {
   const words = [`proto ${style.numeric ? route["protocol-id"] : route.protocol}`];
-  if (route.scope !== "global") words.push(`scope ${route.scope}`);
+  if (route.scope !== undefined && route.scope !== "global") words.push(`scope ${route.scope}`);
   if (route.tos !== undefined) words.push(`tos 0x${route.tos.toString(16)}`);
   if (route.table !== 254) words.push(`table ${tableText(route.table, style)}`);
+  if (route.netns !== undefined) words.push(`netns ${escapeText(route.netns)}`);
   const verdict = escapeText(route.verdict);
   const { good, attention, dim } = style.paint;
   const paint = verdict === "seen" ? good : route.class === "ours" ? attention : dim;
-  return rowOf(route, words.join(" "), `[${route.class}]`, { text: verdict, paint }, style);
+  return rowOf(route, words, `[${route.class}]`, { text: verdict, paint }, style);
 }
 
 /** master4 and master6 go without saying. */
-function isMaster(table: string): boolean {
-  return table === "master4" || table === "master6";
+function placeWords(table: string): string[] {
+  return table === "master4" || table === "master6" ? [] : [`table ${escapeText(table)}`];
 }
 
 export function tableText(table: number, style: TextStyle): string {
   return (style.numeric ? null : kernelTableName(table)) ?? String(table);
 }
 
-function rowOf(route: AnyRouteJson, more: string, owner: string, state: Cell, style: TextStyle): Row {
-  const several = route.nexthops ?? [];
-  const hops = several.map((hop) => nexthopText(hop));
-  const attrs = [attrsText(route), more];
+/** `as`: what is exported instead of the route's own attributes. */
+function rowOf(
+  route: AnyRouteJson,
+  more: readonly string[],
+  owner: string,
+  state: Cell,
+  style: TextStyle,
+  as?: RouteAttrsJson,
+): Row {
+  const hops = (route.nexthops ?? []).map(nexthopText);
+  const exported = as === undefined ? [] : [`exported as ${wayText(as)}`];
+  const attrs = [attrsText(route), ...more];
   if (!style.terminal) attrs.push(...hops);
+  const shown = style.terminal ? state : { ...state, text: [state.text, ...exported].join(", ") };
   return {
     cells: [
       { text: destination(route), paint: style.paint.strong },
       { text: hopText(route) },
       { text: attrs.filter((words) => words !== "").join(" ") },
       { text: owner },
-      state,
+      shown,
     ],
-    ...(style.terminal ? { below: hops.map((hop) => `    ${hop}`) } : {}),
+    ...(style.terminal ? { below: [...hops, ...exported].map((line) => `    ${line}`) } : {}),
   };
 }
 
@@ -96,35 +110,8 @@ export function withDestination(row: Row, type: string, dst: string): Row {
 }
 
 function destination({ dst, type }: Pick<AnyRouteJson, "dst" | "type">): string {
-  const text = dst === "0.0.0.0/0" || dst === "::/0" ? "default" : dst;
+  const text = destinationText(dst);
   return type === "unicast" ? text : `${type} ${text}`;
-}
-
-function hopText({ gateway, via, dev }: HopJson): string {
-  let text = "";
-  if (gateway !== undefined) text = `via ${gateway}`;
-  else if (via !== undefined) text = `via ${via.family} ${via.host}`;
-  if (dev !== undefined) text += `${text === "" ? "" : " "}dev ${escapeName(dev)}`;
-  return text;
-}
-
-function nexthopText(hop: NexthopJson): string {
-  const flags = hop.flags.map((flag) => ` ${flag}`).join("");
-  return `nexthop ${hopText(hop)} weight ${hop.weight}${flags}`;
-}
-
-function attrsText(route: AnyRouteJson): string {
-  let text = "";
-  if (route.prefsrc !== undefined) text += ` src ${route.prefsrc}`;
-  if (route.metric !== undefined) text += ` metric ${route.metric}`;
-  if (route.mtu !== undefined) text += ` mtu ${route.mtu}`;
-  if (route.metrics !== undefined) {
-    for (const [name, value] of Object.entries(route.metrics)) text += ` ${name} ${value}`;
-  }
-  if (route.realm !== undefined) text += ` realm ${route.realm}`;
-  for (const flag of route.flags) text += ` ${flag}`;
-  if (route.opaque === true) text += " (and more krtd does not understand)";
-  return text.slice(1);
 }
 
 function notBest(state: KernelState, { paint }: TextStyle): Cell {

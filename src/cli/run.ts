@@ -5,7 +5,7 @@ import { asciiJson } from "../lib/ascii-json.ts";
 import { errorText, KrtdError } from "../lib/errors.ts";
 import { COMMAND_ACTIONS } from "./actions.ts";
 import { findCommand } from "./commands.ts";
-import { escapeText } from "./escape.ts";
+import { escapeLines, escapeText } from "./escape.ts";
 import { EXIT_OK, EXIT_USAGE, exitCodeOf, UsageError } from "./exit-code.ts";
 import { helpText } from "./help.ts";
 import type { CliIo } from "./io.ts";
@@ -35,6 +35,9 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
       options,
       operands,
       directory: io.directory,
+      remark: (text) => {
+        if (io.stderr.isTTY === true) io.stderr.write(`krtctl: ${text}\n`);
+      },
       style: { paint: choosePaint(options.color, io), terminal, numeric: options.numeric, now: io.now },
     };
     const paged = terminal && options.pager && options.format === "text" && name.startsWith("show");
@@ -81,7 +84,8 @@ function report(error: unknown, json: boolean, io: CliIo): number {
   if (json) {
     io.stdout.write(`${asciiJson(JSON.stringify({ error: { code, message, hint } }))}\n`);
   } else {
-    io.stderr.write(`krtctl: ${escapeText(message)}\n${hint === null ? "" : `  ${escapeText(hint)}\n`}`);
+    const lines = code === "bad-config" ? escapeLines(message) : `krtctl: ${escapeText(message)}`;
+    io.stderr.write(`${lines}\n${hint === null ? "" : `  ${escapeText(hint)}\n`}`);
   }
   return exitCodeOf(error);
 }

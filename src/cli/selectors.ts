@@ -1,5 +1,5 @@
 /**
- * The words after `show routes` and `show kernel` as query parameters of the API. Keywords may be abbreviated and
+ * The words after `show routes`, `show kernel` and `show drift` as query parameters of the API. Keywords may be abbreviated and
  * come in any order; values are checked by the daemon, which knows the tables and protocols, except states and
  * types, whose words may be abbreviated too.
  */
@@ -46,6 +46,8 @@ export const KERNEL_KEYWORDS: readonly Keyword[] = [
   "via",
   "count",
 ];
+
+export const DRIFT_KEYWORDS: readonly Keyword[] = ["protocol", "count"];
 
 /** Throws UsageError. */
 export function parseSelectors(words: readonly string[], keywords: readonly Keyword[]): URLSearchParams {

@@ -5,7 +5,7 @@ import { type ClientRequest, type Reply, send } from "../control/client.ts";
 import type { CountJson } from "../control/json.ts";
 import { SYSTEM_SOCKET_PATH } from "../control/socket-path.ts";
 import { KrtdError } from "../lib/errors.ts";
-import type { TextStyle } from "./format-route.ts";
+import type { TextStyle } from "./format-words.ts";
 import { copy, type ListView, printList, readJson } from "./list.ts";
 import type { CliOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -17,6 +17,8 @@ export interface Session {
   /** Where krtctl was started: files on the command line are relative to it. */
   readonly directory: string;
   readonly style: TextStyle;
+  /** Says something to a person who waits; nobody hears it when krtctl is run by a program. */
+  readonly remark: (text: string) => void;
 }
 
 /** Asks, prints, and says with which code krtctl exits. What goes wrong is thrown. */
@@ -58,6 +60,15 @@ export async function showValue<T>(
   } finally {
     reply.abort();
   }
+}
+
+/** For work that may take minutes: says once that it goes on. */
+export function atWork(session: Session): () => void {
+  let said = false;
+  return () => {
+    if (!said) session.remark("krtd is at work; it goes on even if krtctl is interrupted");
+    said = true;
+  };
 }
 
 /** Throws KrtdError "not-reachable" or "socket-path", or RemoteError for an error answer. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { routeRow, type TextStyle, withDestination } from "../../src/cli/format-route.ts";
+import { routeRow, withDestination } from "../../src/cli/format-route.ts";
+import type { TextStyle } from "../../src/cli/format-words.ts";
 import { type ListView, printList } from "../../src/cli/list.ts";
 import type { Output } from "../../src/cli/output.ts";
 import { NO_PAINT } from "../../src/cli/paint.ts";
