@@ -1,131 +1,127 @@
 import { describe, expect, it } from "vitest";
-import { AttrsTable } from "../../../src/nest/attrs.ts";
-import { ACCEPT_ALL } from "../../../src/nest/filter.ts";
-import { Interfaces, type LinkInfo } from "../../../src/nest/iface.ts";
-import { Rtable } from "../../../src/nest/rtable.ts";
-import { RouteSet, type RouteSpec } from "../../../src/proto/static/config.ts";
-import { StaticProtocol } from "../../../src/proto/static/static.ts";
-import { FakeClock, settle } from "../../support/fake-clock.ts";
-import { ip, prefixOf } from "../kernel/fixture.ts";
+import { systemClock } from "../../../src/lib/clock.ts";
+import { settle } from "../../support/fake-clock.ts";
+import { configOf, fixture, ip, link, type RouteText } from "./fixture.ts";
 
-const SPEC: RouteSpec = {
-  type: "unicast",
-  nexthops: [],
-  prefsrc: null,
-  mtu: null,
-  metric: null,
-  recursive: null,
-};
-
-function link(ifindex: number, name: string): LinkInfo {
-  return {
-    ifindex,
-    name,
-    flags: 0x10043,
-    mtu: 1500,
-    mac: null,
-    kind: "veth",
-    master: null,
-    operstate: 6,
-    carrier: true,
-  };
-}
-
-function setup(routes: readonly (readonly [string, RouteSpec])[]) {
-  const set = new RouteSet(4);
-  set.from("krt.yaml");
-  routes.forEach(([text, spec], i) => {
-    const { w0, w1, w2, w3, length } = prefixOf(text);
-    set.add(w0, w1, w2, w3, length, set.internSpec(spec), i + 1);
-  });
-  const clock = new FakeClock();
-  const attrs = new AttrsTable();
-  const table = new Rtable("master4", 4, attrs, clock);
-  const interfaces = new Interfaces({ requireAddress: false });
-  const config = {
-    name: "s",
-    table: "master4",
-    preference: 200,
-    checkLink: false,
-    import: ACCEPT_ALL,
-    routes: set,
-  };
-  const protocol = new StaticProtocol({ config, table, interfaces, clock });
-  const changes: string[] = [];
-  table.listen({
-    bestChanged: (node, best) => changes.push(`${table.fib.formatNode(node)} ${best === 0 ? "-" : "+"}`),
-  });
-  const device = (text: string): number | undefined => {
-    const { w0, w1, w2, w3, length } = prefixOf(text);
-    const best = table.best(table.fib.find(w0, w1, w2, w3, length));
-    return attrs.describe(table.attrsOf(best)).nexthops[0]?.device;
-  };
-  return { protocol, table, attrs, interfaces, changes, device };
-}
-
-const hop = (via: string | null, dev: string | null, weight = 1) => ({
-  via: via === null ? null : ip(via),
-  dev,
-  weight,
-  onlink: false,
-});
+const set = (...routes: RouteText[]) => fixture(configOf(routes));
 
 describe("StaticProtocol", () => {
   it("announces what is configured, and withdraws it when it stops, holding no reference", async () => {
-    const { protocol, table, attrs } = setup([
-      [
-        "10.1.0.0/16",
-        { ...SPEC, nexthops: [hop("10.0.0.2", null)], metric: 50, mtu: 1400, prefsrc: ip("10.0.0.1") },
-      ],
-      ["10.2.0.0/16", { ...SPEC, type: "blackhole" }],
-    ]);
+    const { protocol, announced, leftovers } = set(
+      ["10.1.0.0/16", "via 10.0.0.2 metric 50 mtu 1400 src 10.0.0.1"],
+      ["10.2.0.0/16", "blackhole"],
+    );
+    expect(protocol.info()).toBe("");
     await protocol.start();
-    const node = table.fib.find(ip("10.1.0.0").w0, 0, 0, 0, 16);
-    const best = table.best(node);
-    expect([table.metricOf(best), table.preferenceOf(best)]).toEqual([50, 200]);
-    const view = attrs.describe(table.attrsOf(best));
-    expect(view.metrics.get(2)).toBe(1400);
-    expect(view.prefsrc).toEqual(ip("10.0.0.1"));
+    expect(announced()).toEqual({
+      "10.1.0.0/16": "via 10.0.0.2 src 10.0.0.1 mtu 1400 metric 50",
+      "10.2.0.0/16": "blackhole",
+    });
     expect(protocol.route(1)).toMatchObject({ attrs: { type: "blackhole" }, metric: null, recursive: null });
+    expect(protocol.info()).toBe("");
     await protocol.stop();
-    await protocol.stop();
-    expect([table.netCount, table.fib.size, attrs.size]).toEqual([0, 0, 0]);
+    expect(await leftovers()).toEqual([0, 0, 0]);
+    expect(protocol.route(1).attrs).toBeNull();
   });
 
   it("follows its device as it comes, gets renamed and goes, and touches no other route", async () => {
-    const { protocol, interfaces, changes, device } = setup([
-      ["10.1.0.0/16", { ...SPEC, nexthops: [hop(null, "tun0")] }],
-      ["10.2.0.0/16", { ...SPEC, nexthops: [hop("10.0.0.2", null)] }],
-    ]);
+    const { protocol, interfaces, changes, announced } = set(
+      ["10.1.0.0/16", "dev tun0"],
+      ["10.2.0.0/16", "via 10.0.0.2"],
+    );
     await protocol.start();
-    expect(device("10.1.0.0/16")).toBeLessThan(0);
+    const device = () => Number(announced()["10.1.0.0/16"]!.replace("dev ", ""));
+    expect(device()).toBeLessThan(0);
     changes.length = 0;
     interfaces.link(link(7, "tun0"));
     await settle();
-    expect(device("10.1.0.0/16")).toBe(7);
+    expect(device()).toBe(7);
     interfaces.link(link(7, "tun9"));
     await settle();
-    expect(device("10.1.0.0/16")).toBeLessThan(0);
+    expect(device()).toBeLessThan(0);
     interfaces.link(link(8, "tun0"));
     await settle();
-    expect(device("10.1.0.0/16")).toBe(8);
+    expect(device()).toBe(8);
     interfaces.linkGone(8);
     await settle();
-    expect(device("10.1.0.0/16")).toBeLessThan(0);
-    expect(changes).toEqual(Array(4).fill("10.1.0.0/16 +"));
+    expect(device()).toBeLessThan(0);
+    expect(changes).toEqual(Array(4).fill("+ 10.1.0.0/16"));
     await protocol.stop();
   });
 
-  it("gives an only nexthop no weight, for the kernel keeps none", async () => {
-    const { protocol, table, attrs } = setup([
-      ["10.1.0.0/16", { ...SPEC, nexthops: [hop("10.0.0.2", null, 7)] }],
-      ["10.2.0.0/16", { ...SPEC, nexthops: [hop("10.0.0.2", null, 7), hop("10.0.0.3", null, 2)] }],
-    ]);
+  it("makes one change of what happens in one turn", async () => {
+    const { protocol, interfaces, changes } = set(["10.1.0.0/16", "dev tun0"]);
     await protocol.start();
-    const weights = [1, 2].map((node) =>
-      attrs.describe(table.attrsOf(table.best(node))).nexthops.map(({ weight }) => weight),
+    changes.length = 0;
+    for (let i = 0; i < 5; i++) {
+      interfaces.link(link(7, "tun0"));
+      interfaces.linkGone(7);
+    }
+    interfaces.link(link(8, "tun0"));
+    await settle();
+    expect(changes).toEqual(["+ 10.1.0.0/16"]);
+    await protocol.stop();
+  });
+
+  it.each([
+    {
+      spec: "via 10.0.0.2 weight 7",
+      shown: "via 10.0.0.2",
+      why: "the kernel keeps no weight of an only nexthop",
+    },
+    {
+      spec: "nexthop via 10.0.0.2 weight 7 nexthop via 10.0.0.3 weight 2",
+      shown: "via 10.0.0.2 weight 7 & via 10.0.0.3 weight 2",
+      why: "of several, it says how packets are shared out",
+    },
+    { spec: "via 2001:db8::1", shown: "via 2001:db8::1", why: "IPv4 by an IPv6 gateway (RFC 8950)" },
+    {
+      spec: "nexthop via 2001:db8::1 nexthop via 10.0.0.2",
+      shown: "via 10.0.0.2 & via 2001:db8::1",
+      why: "gateways of both families may stand together",
+    },
+  ])("makes $shown of $spec: $why", async ({ spec, shown }) => {
+    const { protocol, announced } = set(["10.1.0.0/16", spec]);
+    await protocol.start();
+    expect(announced()).toEqual({ "10.1.0.0/16": shown });
+    await protocol.stop();
+  });
+
+  it("tells the gateway's own family in route()", async () => {
+    const { protocol } = set(["10.1.0.0/16", "via 2001:db8::1 src 10.0.0.1"]);
+    await protocol.start();
+    expect(protocol.route(0).attrs).toMatchObject({
+      nexthops: [{ gateway: ip("2001:db8::1") }],
+      prefsrc: ip("10.0.0.1"),
+    });
+    await protocol.stop();
+  });
+
+  it("yields to the event loop at least every 1,024 changes", async () => {
+    const routes = Array.from(
+      { length: 5000 },
+      (_, i): RouteText => [`10.${i >> 8}.${i & 255}.0/24`, "blackhole"],
     );
-    expect(weights).toEqual([[1], [7, 2]]);
+    const { protocol, clock, table } = set(...routes);
+    const counts: number[] = [];
+    clock.yield = () => {
+      counts.push(table.routeCount);
+      return systemClock.yield();
+    };
+    await protocol.start();
+    expect(counts).toEqual([1024, 2048, 3072, 4096]);
+    await protocol.stop();
+  });
+
+  it("stops following interfaces when frozen, and keeps its routes", async () => {
+    const { protocol, interfaces, changes, announced } = set(["10.1.0.0/16", "dev tun0"]);
+    await protocol.start();
+    changes.length = 0;
+    protocol.freeze();
+    interfaces.link(link(7, "tun0"));
+    await settle();
+    expect(changes).toEqual([]);
+    expect(Object.keys(announced())).toEqual(["10.1.0.0/16"]);
     await protocol.stop();
   });
 });
