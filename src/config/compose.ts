@@ -7,6 +7,7 @@
  */
 
 import { Composer, type Document, Lexer, Parser } from "yaml";
+import { systemClock } from "../lib/clock.ts";
 import type { Problem } from "./problems.ts";
 import type { Source } from "./source.ts";
 
@@ -23,19 +24,31 @@ export type Composed =
   | { readonly document: Document.Parsed }
   | { readonly document: null; readonly problems: readonly Problem[] };
 
-/** Never throws. */
-export function compose(source: Source): Composed {
-  // Hundreds of thousands of syntax errors are possible, and V8 spends ten times longer on their stack traces.
+/** Tokens between two turns of the event loop: some milliseconds. */
+const SLICE = 2000;
+
+/** Never rejects. Only the last step, from tokens to nodes, goes through the file in one piece. */
+export async function compose(source: Source): Promise<Composed> {
+  const steps = composeTokens(source);
+  for (;;) {
+    const { done, value } = withoutStackTraces(() => steps.next());
+    if (done === true) return value;
+    await systemClock.yield();
+  }
+}
+
+/** Hundreds of thousands of syntax errors are possible, and V8 spends ten times longer on their stack traces. */
+function withoutStackTraces<T>(work: () => T): T {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
-    return composeTokens(source);
+    return work();
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
-function composeTokens(source: Source): Composed {
+function* composeTokens(source: Source): Generator<void, Composed> {
   const parser = new Parser();
   const composer = new Composer({ version: "1.2", schema: "core", uniqueKeys: false, prettyErrors: false });
   const refuse = (offset: number, message: string, hint: string | null = null): Composed => ({
@@ -55,6 +68,7 @@ function composeTokens(source: Source): Composed {
         "put routes in files of their own and name those under files:",
       );
     }
+    if (tokens % SLICE === 0) yield;
     const refused = literal ? undefined : REFUSED[lexeme.charAt(0)];
     if (refused !== undefined)
       return refuse(parser.offset, `YAML ${refused} are not used here`, hintFor(lexeme));
@@ -73,6 +87,7 @@ function composeTokens(source: Source): Composed {
       return refuse(parser.offset, `Lists and mappings are nested deeper than ${NESTING_LIMIT} levels`);
     }
   }
+  yield;
   for (const token of parser.end()) for (const one of composer.next(token)) document ??= one;
   for (const one of composer.end(true, source.text.length)) document ??= one;
   if (document === null) return refuse(0, "The file holds no YAML document");

@@ -4,7 +4,7 @@
  */
 
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { fileProblem, type Problem } from "./problems.ts";
 import type { RouteFileParser } from "./route-file.ts";
 
@@ -54,6 +54,16 @@ export async function readRouteFile(
   });
 }
 
+/** The bytes of those of the files that can be looked at. */
+export async function totalSize(paths: Iterable<string>): Promise<number> {
+  let total = 0;
+  for (const path of paths) {
+    const found = await stat(path).catch(() => null);
+    if (found?.isFile() === true) total += Math.min(found.size, ROUTE_FILE_LIMIT);
+  }
+  return total;
+}
+
 async function feed(handle: FileHandle, name: string, parser: RouteFileParser): Promise<Problem | null> {
   // One byte is kept free for the newline that the last line may lack.
   const bytes = new Uint8Array(CHUNK + 1);
@@ -96,10 +106,10 @@ async function withFile<T>(
   let handle: FileHandle | null = null;
   try {
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = await handle.stat();
-    if (stat.isDirectory()) return fileProblem(name, "Cannot read the file: it is a directory");
-    if (!stat.isFile()) return fileProblem(name, "Cannot read the file: it is not a regular file");
-    return await use(handle, stat.size);
+    const found = await handle.stat();
+    if (found.isDirectory()) return fileProblem(name, "Cannot read the file: it is a directory");
+    if (!found.isFile()) return fileProblem(name, "Cannot read the file: it is not a regular file");
+    return await use(handle, found.size);
   } catch (thrown) {
     return fileProblem(name, `Cannot read the file: ${reason(thrown)}`);
   } finally {

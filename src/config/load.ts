@@ -2,9 +2,11 @@
  * krt.yaml → KrtConfig, or every problem it has. The stages: bytes → text (source.ts) → YAML (compose.ts) →
  * plain values with places (tree.ts) → right types (shape.ts) → meaning (settings.ts, tables.ts,
  * filters.ts, and a file for each type of protocol; statics.ts also reads the route files). The first three stop at their own errors, since what follows would be
- * noise; from then on everything is checked and reported at once.
+ * noise; from then on everything is checked and reported at once. A running daemon reads its file again this
+ * way: between the stages, and within the long ones, the event loop has its turn.
  */
 
+import { systemClock } from "../lib/clock.ts";
 import type { Filter } from "../nest/filter.ts";
 import { compose } from "./compose.ts";
 import type { KrtConfig } from "./config.ts";
@@ -43,13 +45,15 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   if (!(bytes instanceof Uint8Array)) return { ok: false, problems: [bytes] };
   const source = decodeSource(file, bytes);
   if (!(source instanceof Source)) return { ok: false, problems: [source] };
-  const composed = compose(source);
+  const composed = await compose(source);
   if (composed.document === null) return { ok: false, problems: sortProblems(composed.problems) };
+  await systemClock.yield();
   const tree = new Tree(source, composed.document);
   if (tree.value === null) {
     const message = "The file holds no configuration";
     return { ok: false, problems: [fileProblem(file, message, "config/krt.yaml is an example")] };
   }
+  await systemClock.yield();
   const { input, problems: shapeProblems } = checkShape(tree);
   const problems: Problem[] = [...tree.problems, ...shapeProblems];
   const settings = readSettings(input, tree, problems);

@@ -18,6 +18,12 @@ import { BAD, TailCache } from "./tail-cache.ts";
 /** Problems written out for one file; the rest is counted. */
 export const PROBLEMS_PER_FILE = 20;
 
+/** Room for more routes than this is not made on the word of a few thousand lines. */
+const RESERVE_LIMIT = 1 << 22;
+
+/** The lines to come may be shorter than the first ones. */
+const RESERVE_MARGIN = 17 / 16;
+
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const TAB = 0x09;
@@ -41,6 +47,8 @@ export class RouteFileParser {
   private file = "";
   private line = 0;
   private faults = 0;
+  /** Bytes still to come when the first of them are parsed; 0: unknown, or allowed for. */
+  private expected = 0;
   /** Of the line in hand, for messages: where it begins and where its bytes are. */
   private bytes: Uint8Array = new Uint8Array(0);
   private lineStart = 0;
@@ -49,6 +57,11 @@ export class RouteFileParser {
   constructor(set: RouteSet) {
     this.set = set;
     this.family = set.family;
+  }
+
+  /** Says how many bytes the files have in all, so that there is room for their routes before it is needed. */
+  expect(bytes: number): void {
+    this.expected = bytes;
   }
 
   /** Starts a file. */
@@ -69,10 +82,16 @@ export class RouteFileParser {
   /** Reads whole lines: bytes[to - 1] must be a newline. */
   parse(bytes: Uint8Array, from: number, to: number): void {
     this.bytes = bytes;
+    const before = this.set.count;
     for (let at = from; at < to; ) {
       this.line++;
       this.lineStart = at;
       at = this.parseLine(bytes, at);
+    }
+    if (this.expected > 0) {
+      const routes = ((this.set.count - before) / (to - from)) * this.expected;
+      this.set.reserve(before + Math.min(Math.ceil(routes * RESERVE_MARGIN), RESERVE_LIMIT));
+      this.expected = 0;
     }
   }
 

@@ -4,8 +4,9 @@
  */
 
 import { dirname, isAbsolute, join } from "node:path";
+import { systemClock } from "../lib/clock.ts";
 import { RouteSet, type StaticConfig } from "../proto/static/config.ts";
-import { readRouteFile } from "./files.ts";
+import { readRouteFile, totalSize } from "./files.ts";
 import { expandGlob, hasWildcard } from "./glob.ts";
 import type { StaticInput } from "./input.ts";
 import { type Problem, TOO_MANY_PROBLEMS } from "./problems.ts";
@@ -16,6 +17,9 @@ import { findTable } from "./tables.ts";
 import type { Path } from "./tree.ts";
 
 export const DEFAULT_PREFERENCE = 200;
+
+/** Routes of krt.yaml between two turns of the event loop. */
+const SLICE = 500;
 
 /** What came of a section: problems of krt.yaml go where those of all do, those of route files are apart. */
 export interface Statics {
@@ -39,6 +43,7 @@ export async function readStatics(reading: Reading): Promise<Statics> {
     routes.from(tree.source.file);
     for (const [i, route] of (given.routes ?? []).entries()) {
       if (problems.length >= TOO_MANY_PROBLEMS) break;
+      if (i % SLICE === SLICE - 1) await systemClock.yield();
       if (route !== undefined) readRoute(route, [...path, "routes", i], family, routes, tree, problems);
     }
     if (table === null) continue;
@@ -65,8 +70,8 @@ async function readFiles(
   parser: RouteFileParser,
   fileProblems: Problem[],
 ): Promise<void> {
+  const files = new Map<string, { readonly at: Path; readonly wild: boolean }>();
   const directory = dirname(tree.source.file);
-  const done = new Set<string>();
   for (const [i, pattern] of (given.files ?? []).entries()) {
     if (pattern === undefined) continue;
     const at = [...path, "files", i];
@@ -77,12 +82,14 @@ async function readFiles(
     const wild = hasWildcard(pattern);
     for (const found of wild ? await expandGlob(directory, pattern) : [pattern]) {
       const file = isAbsolute(found) || directory === "." ? found : join(directory, found);
-      if (done.has(file)) continue;
-      done.add(file);
-      const unreadable = await readRouteFile(file, file, parser);
-      if (unreadable === null) continue;
-      if (wild) fileProblems.push(unreadable);
-      else problems.push(tree.atValue(at, `${unreadable.message}: ${file}`, unreadable.hint));
+      if (!files.has(file)) files.set(file, { at, wild });
     }
+  }
+  parser.expect(await totalSize(files.keys()));
+  for (const [file, { at, wild }] of files) {
+    const unreadable = await readRouteFile(file, file, parser);
+    if (unreadable === null) continue;
+    if (wild) fileProblems.push(unreadable);
+    else problems.push(tree.atValue(at, `${unreadable.message}: ${file}`, unreadable.hint));
   }
 }

@@ -5,8 +5,8 @@ import { describe, expect, it } from "vitest";
 import { compose, NESTING_LIMIT } from "../../src/config/compose.ts";
 import { SIZE_LIMIT, Source } from "../../src/config/source.ts";
 
-function composeText(text: string): { messages: string[]; at: string[] } {
-  const composed = compose(new Source("f", text));
+async function composeText(text: string): Promise<{ messages: string[]; at: string[] }> {
+  const composed = await compose(new Source("f", text));
   if (composed.document !== null) return { messages: [], at: [] };
   return {
     messages: composed.problems.map((problem) => problem.message),
@@ -45,22 +45,22 @@ describe("compose() refuses deep nesting before it is composed", () => {
     ["after quotes that do not end there", `a: it's\nb: ${"[".repeat(100_000)}'`],
     ["in a second document", `a: 1\n--- ${"[".repeat(100_000)}`],
   ];
-  it.each(bombs)("%s", (_, text) => {
-    const { messages } = composeText(text);
+  it.each(bombs)("%s", async (_, text) => {
+    const { messages } = await composeText(text);
     expect(messages).toHaveLength(1);
     expect([TOO_DEEP, "The file holds a second YAML document"]).toContain(messages[0]);
   });
 
-  it("at exactly one level too many, with the place", () => {
-    expect(composeText("[".repeat(NESTING_LIMIT) + "]".repeat(NESTING_LIMIT)).messages).toEqual([]);
-    expect(composeText(`${"[".repeat(NESTING_LIMIT + 1)}${"]".repeat(NESTING_LIMIT + 1)}`)).toEqual({
+  it("at exactly one level too many, with the place", async () => {
+    expect((await composeText("[".repeat(NESTING_LIMIT) + "]".repeat(NESTING_LIMIT))).messages).toEqual([]);
+    expect(await composeText(`${"[".repeat(NESTING_LIMIT + 1)}${"]".repeat(NESTING_LIMIT + 1)}`)).toEqual({
       messages: [TOO_DEEP],
       at: [`1:${NESTING_LIMIT + 2}`],
     });
     const blocks = (depth: number) =>
       `${Array.from({ length: depth }, (_, i) => `${" ".repeat(i)}a:\n`).join("")}${" ".repeat(depth)}b`;
-    expect(composeText(blocks(NESTING_LIMIT)).messages).toEqual([]);
-    expect(composeText(blocks(NESTING_LIMIT + 1)).messages).toEqual([TOO_DEEP]);
+    expect((await composeText(blocks(NESTING_LIMIT))).messages).toEqual([]);
+    expect((await composeText(blocks(NESTING_LIMIT + 1))).messages).toEqual([TOO_DEEP]);
   });
 });
 
@@ -108,8 +108,8 @@ describe("compose() ends soon on large nonsense", () => {
       "\\",
       "a: b: c\n",
     ]);
-  it.each(shapes)("1 MiB of %j", (unit) => {
-    expect(composeText(fill(unit)).messages.length).toBeLessThanOrEqual(20);
+  it.each(shapes)("1 MiB of %j", async (unit) => {
+    expect((await composeText(fill(unit))).messages.length).toBeLessThanOrEqual(20);
   });
   it.each([
     ["a list of nothing", "[", ","],
@@ -118,8 +118,24 @@ describe("compose() ends soon on large nonsense", () => {
     ["a quoted text without end", 'a: "', "\\\n"],
     ["a folded text", "a: >\n", " b\n"],
     ["a plain text", "a: b\n", " c\n"],
-  ])("%s", (_, head, unit) => {
-    expect(composeText(head + fill(unit)).messages.length).toBeLessThanOrEqual(20);
+  ])("%s", async (_, head, unit) => {
+    expect((await composeText(head + fill(unit))).messages.length).toBeLessThanOrEqual(20);
+  });
+});
+
+describe("compose() lets others run meanwhile", () => {
+  it("on a large file that is right", async () => {
+    let turns = 0;
+    let ended = false;
+    const turn = () => {
+      turns++;
+      if (!ended) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const { messages } = await composeText("- {a: b, c: [d]}\n".repeat(5000));
+    ended = true;
+    expect(messages).toEqual([]);
+    expect(turns).toBeGreaterThan(20);
   });
 });
 
@@ -131,8 +147,8 @@ describe("compose() takes brackets for what they are", () => {
     ["in a block of text", `a: |\n  ${"[".repeat(1000)}\n`],
     ["side by side", `a: [${"[],".repeat(1000)}]\n`],
     ["on many lines", "- [a, {b: c}]\n".repeat(1000)],
-  ])("%s", (_, text) => {
-    expect(composeText(text).messages).toEqual([]);
+  ])("%s", async (_, text) => {
+    expect((await composeText(text)).messages).toEqual([]);
   });
 });
 
@@ -143,12 +159,12 @@ describe("compose() refuses what krt.yaml has no use for", () => {
     ["a: !!str 1\n", "YAML tags are not used here", "1:4"],
     ["%YAML 1.1\n---\na: yes\n", "YAML directives are not used here", "1:1"],
     ["a: 1\n---\nb: 2\n", "The file holds a second YAML document", "2:1"],
-  ])("%j", (text, message, at) => {
-    expect(composeText(text)).toEqual({ messages: [message], at: [at] });
+  ])("%j", async (text, message, at) => {
+    expect(await composeText(text)).toEqual({ messages: [message], at: [at] });
   });
 
-  it("but not in quotes", () => {
-    expect(composeText("a: '&x'\nb: \"*y\"\nc: '!z'\nd: '%e'\n").messages).toEqual([]);
+  it("but not in quotes", async () => {
+    expect((await composeText("a: '&x'\nb: \"*y\"\nc: '!z'\nd: '%e'\n")).messages).toEqual([]);
   });
 });
 
@@ -159,13 +175,13 @@ describe("compose() reports syntax errors where they are", () => {
     ["a: 'x\n", "1:6"],
     ["a:\n\t- 1\n", "2:1"],
     ["a: 1\n]\n", "2:1"],
-  ])("%j", (text, at) => {
-    const composed = composeText(text);
+  ])("%j", async (text, at) => {
+    const composed = await composeText(text);
     expect(composed.messages[0]).toMatch(/^YAML syntax: /);
     expect(composed.at[0]).toBe(at);
   });
 
-  it("never throws, on any text", () => {
+  it("never throws, on any text", async () => {
     const piece = fc.constantFrom(
       ..."[]{}:-?,&*!|>'\"%@`#\n \t~\\",
       "a",
@@ -181,9 +197,9 @@ describe("compose() reports syntax errors where they are", () => {
       fc.string({ unit: "binary" }),
       fc.array(piece, { maxLength: 60 }).map((parts) => parts.join("")),
     );
-    fc.assert(
-      fc.property(text, (any) => {
-        composeText(any);
+    await fc.assert(
+      fc.asyncProperty(text, async (any) => {
+        await composeText(any);
       }),
       { numRuns: 2000 },
     );

@@ -137,6 +137,29 @@ describe("RouteFileParser reads the words of ip route", () => {
     expect(Array.from(set.spec.subarray(0, 4))).toEqual([0, 0, 1, 2]);
   });
 
+  it.each([
+    [1, "nonsense"],
+    [40_000, "too few"],
+    [100_000, "about right"],
+    [2 ** 40, "more than room is made for"],
+  ])("makes room for routes when told of %d bytes, and reads the same", (bytes, why) => {
+    const lines = Array.from({ length: 5000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24 dev a`);
+    const pieces = [lines.slice(0, 1000), lines.slice(1000)].map((some) =>
+      Buffer.from(`${some.join("\n")}\n`),
+    );
+    const parser = new RouteFileParser(new RouteSet(4));
+    parser.expect(bytes);
+    parser.begin("f");
+    for (const piece of pieces) parser.parse(piece, 0, piece.length);
+    const { set } = parser;
+    expect(set.count, why).toBe(5000);
+    expect(set.length.length).toBeLessThan(6_000_000);
+    for (let i = 0; i < 5000; i++) {
+      expect(set.find(set.key[4 * i]!, 0, 0, 0, 24)).toBe(i);
+    }
+    expect(set.find(0x0b000000, 0, 0, 0, 24)).toBe(-1);
+  });
+
   it("keeps the bytes of a device name", () => {
     expect(specOf(parse("10.0.0.0/8 dev \u00fcber").set, 0).nexthops[0]?.dev).toBe("\u00c3\u00bcber");
   });
