@@ -14,8 +14,10 @@ import type { ShutdownJson } from "../control/json-actions.ts";
 import { Columns } from "./columns.ts";
 import type { CommandName } from "./commands.ts";
 import { configure, plan } from "./configure.ts";
+import { diff } from "./diff.ts";
 import { parseName } from "./escape.ts";
 import { EXIT_OK, UsageError } from "./exit-code.ts";
+import { explain } from "./explain.ts";
 import { driftRow } from "./format-drift.ts";
 import {
   INTERFACE_HEADINGS,
@@ -44,6 +46,8 @@ export const COMMAND_ACTIONS: Readonly<Record<Exclude<CommandName, "help">, Acti
   "show static": showStatic,
   "show tables": showTables,
   "show drift": showDrift,
+  explain,
+  diff,
   configure,
   plan,
   enable: (session, output) => act("enable", session, output),

@@ -16,6 +16,8 @@ export type CommandName =
   | "show static"
   | "show tables"
   | "show drift"
+  | "explain"
+  | "diff"
   | "configure"
   | "plan"
   | "enable"
@@ -87,6 +89,15 @@ export const COMMANDS: readonly CommandSpec[] = [
     "[PREFIX] [protocol NAME] [count]",
     "what others did to krtd's routes in the kernel, and what krtd did about it",
   ),
+  spec(
+    "explain",
+    [["explain"]],
+    1,
+    3,
+    "PREFIX|IP [table NAME]",
+    "why a route is, or is not, in the kernel, and what to do",
+  ),
+  spec("diff", [["diff"]], 0, 2, "[table NAME]", "what is wanted against what the kernel has, now"),
   spec(
     "configure",
     [["configure"]],

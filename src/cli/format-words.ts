@@ -6,6 +6,8 @@ export interface TextStyle {
   readonly paint: Paint;
   /** Aligned and with lines below, for a person. */
   readonly terminal: boolean;
+  /** The terminal shows more than ASCII. */
+  readonly unicode: boolean;
   /** Numbers instead of names. */
   readonly numeric: boolean;
   readonly now: () => number;

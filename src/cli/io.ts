@@ -17,3 +17,11 @@ export interface CliIo {
   /** Wall clock, ms. */
   readonly now: () => number;
 }
+
+/** By the locale, in the order setlocale(3) asks. */
+export function isUtf8({ env }: CliIo): boolean {
+  const locale = [env["LC_ALL"], env["LC_CTYPE"], env["LANG"]].find(
+    (name) => name !== undefined && name !== "",
+  );
+  return /utf-?8/i.test(locale ?? "");
+}

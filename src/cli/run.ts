@@ -8,7 +8,7 @@ import { findCommand } from "./commands.ts";
 import { escapeLines, escapeText } from "./escape.ts";
 import { EXIT_OK, EXIT_USAGE, exitCodeOf, UsageError } from "./exit-code.ts";
 import { helpText } from "./help.ts";
-import type { CliIo } from "./io.ts";
+import { type CliIo, isUtf8 } from "./io.ts";
 import { parseCommandLine, wantsJson } from "./options.ts";
 import { Output, pagerCommand, ReaderGone } from "./output.ts";
 import { choosePaint } from "./paint.ts";
@@ -38,7 +38,13 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
       remark: (text) => {
         if (io.stderr.isTTY === true) io.stderr.write(`krtctl: ${text}\n`);
       },
-      style: { paint: choosePaint(options.color, io), terminal, numeric: options.numeric, now: io.now },
+      style: {
+        paint: choosePaint(options.color, io),
+        terminal,
+        unicode: terminal && isUtf8(io),
+        numeric: options.numeric,
+        now: io.now,
+      },
     };
     const paged = terminal && options.pager && options.format === "text" && name.startsWith("show");
     return await withOutput(io, paged, (output) => COMMAND_ACTIONS[name](session, output));

@@ -11,6 +11,8 @@ import { kernel, routes, statics } from "./api-routes.ts";
 import type { NamespaceView } from "./backend.ts";
 import { Body } from "./body.ts";
 import { type Call, noParameters, sendAll } from "./call.ts";
+import { diff } from "./diff.ts";
+import { explain } from "./explain.ts";
 import type { ShutdownJson } from "./json-actions.ts";
 import { Query } from "./query.ts";
 import { interfaceJson, tableJson } from "./render-reports.ts";
@@ -35,6 +37,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: "GET", path: "/v1/tables", handle: tables },
   { method: "GET", path: "/v1/static", handle: statics },
   { method: "GET", path: "/v1/drift", handle: drift },
+  { method: "GET", path: "/v1/explain", handle: explain, slow: true },
+  { method: "GET", path: "/v1/diff", handle: diff, slow: true },
   { method: "POST", path: "/v1/configure", handle: configure, slow: true },
   { method: "POST", path: "/v1/plan", handle: plan, slow: true },
   { method: "POST", path: "/v1/shutdown", handle: shutdown },

@@ -8,7 +8,7 @@ import { NO_PAINT } from "../../src/cli/paint.ts";
 import type { Reply } from "../../src/control/client.ts";
 import type { RouteJson } from "../../src/control/json.ts";
 
-const style: TextStyle = { paint: NO_PAINT, terminal: false, numeric: false, now: () => 0 };
+const style: TextStyle = { paint: NO_PAINT, terminal: false, unicode: false, numeric: false, now: () => 0 };
 
 const route = fc.record({
   table: fc.constantFrom("master4", 'odd "dst":"x"', "blue4"),
