@@ -135,7 +135,8 @@ function addRoute(words: FamilyWords): fc.Arbitrary<string> {
   const details = fc
     .tuple(
       sometimes(10, "src", words.sources),
-      sometimes(10, "mtu", ["1400"]),
+      sometimes(10, "mtu", ["1400", "1400", "70000", "0"]),
+      sometimes(4, "congctl", ["cubic", "cubic", "no-such"]),
       words === IPV4 ? sometimes(6, "scope", ["link", "host", "global"]) : fc.constant(""),
       words === IPV4 ? sometimes(4, "realm", ["5"]) : fc.constant(""),
     )

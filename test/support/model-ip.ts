@@ -4,6 +4,7 @@
  * in (protocol boot, scope by gateway) and answers with the text iproute2 prints to stderr.
  */
 
+import { congestionId } from "../../src/lib/congestion-names.ts";
 import { errnoText } from "../../src/lib/errno.ts";
 import { type IpAddress, parseIp } from "../../src/lib/ip.ts";
 import { maxLength, type Prefix } from "../../src/lib/prefix.ts";
@@ -32,6 +33,7 @@ const SCOPES: Readonly<Record<string, number>> = { global: 0, link: 253, host: 2
 const TABLES: Readonly<Record<string, number>> = { main: 254, local: 255 };
 const RTAX_MTU = 2;
 const RTAX_ADVMSS = 8;
+const RTAX_CC_ALGO = 16;
 
 /** Runs one command (without the word "ip") on the model. */
 export function modelIp(kernel: ModelKernel, command: string): IpResult {
@@ -141,6 +143,7 @@ function routeRequest(kernel: ModelKernel, verb: string | undefined, words: stri
     else if (word === "realm") request.flow = Number(value);
     else if (word === "mtu") metrics.set(RTAX_MTU, Number(value));
     else if (word === "advmss") metrics.set(RTAX_ADVMSS, Number(value));
+    else if (word === "congctl") metrics.set(RTAX_CC_ALGO, congestionId(value ?? ""));
     else throw new Error(`Cannot read "${word}" of ip route`);
   }
   if (metrics.size > 0) request.metrics = metrics;

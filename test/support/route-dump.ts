@@ -5,6 +5,7 @@
  * (the addresses in it come from random MACs, and IPv6 walks its tree in an order of its own).
  */
 
+import { congestionName } from "../../src/lib/congestion-names.ts";
 import { formatAddress, formatIp } from "../../src/lib/ip.ts";
 import type { ModelKernel, RouteView } from "../../src/sysdep/model/index.ts";
 
@@ -25,9 +26,11 @@ const SCOPE_NAMES = new Map([
   [253, "link"],
   [254, "host"],
 ]);
+const RTAX_CC_ALGO = 16;
 const METRIC_NAMES = new Map([
   [2, "mtu"],
   [8, "advmss"],
+  [RTAX_CC_ALGO, "congestion"],
 ]);
 
 /** What the model holds in every table but local. */
@@ -51,7 +54,9 @@ function viewText(view: RouteView, kernel: ModelKernel): string {
   ];
   if (view.prefsrc !== null) words.push(`src ${formatAddress(view.prefsrc)}`);
   if (view.flow !== 0) words.push(`realm ${view.flow}`);
-  for (const [rtax, value] of view.metrics) words.push(`${METRIC_NAMES.get(rtax) ?? rtax} ${value}`);
+  for (const [rtax, value] of view.metrics) {
+    words.push(`${METRIC_NAMES.get(rtax) ?? rtax} ${rtax === RTAX_CC_ALGO ? congestionName(value) : value}`);
+  }
   for (const hop of view.nexthops) {
     const flags = [hop.dead ? "dead" : "", hop.onlink ? "onlink" : ""].filter((flag) => flag !== "");
     const via = hop.gateway === null ? "" : ` via ${formatAddress(hop.gateway)}`;

@@ -50,18 +50,24 @@ export class Connected6 {
     const entry = own(link).find((other) => other.length === length && equalIp(other.address, address));
     if (entry === undefined) return refuse(EADDRNOTAVAIL, "ipv6: address not found");
     this.take(link, entry);
+    this.removePrefixRoute(link, entry);
     this.ipv6.dropSource(entry.address);
+    return SUCCESS;
+  }
+
+  /** The net's route goes with the last address in it. */
+  private removePrefixRoute(link: Link, entry: ModelAddress): void {
+    const { length } = entry;
     const net = netOf(entry.peer ?? entry.address, length);
     const shared = own(link).some(
       (other) => other.length === length && equalIp(netOf(other.peer ?? other.address, length), net),
     );
-    if (shared || !hasPrefixRoute(entry)) return SUCCESS;
+    if (shared || !hasPrefixRoute(entry)) return;
     // The kernel looks for "a device route for this net here" and does not ask whose it is.
     const route = this.ipv6.fib.nets
       .list(RT_TABLE_MAIN, net)
       .find((other) => other.device === link.ifindex && other.gateway === null);
     if (route !== undefined) this.ipv6.uninstall(route);
-    return SUCCESS;
   }
 
   linkUp(link: Link): void {

@@ -16,13 +16,13 @@ import {
 } from "./constants.ts";
 import { type Alias, Fib4, type FibInfo } from "./fib4.ts";
 import type { Link, Links } from "./links.ts";
+import { takeMetrics } from "./metrics.ts";
 import { checkNexthops4, type Surroundings4 } from "./nexthop-check4.ts";
 import {
   type Announcer,
   type Answer,
   flagsOf,
   type NexthopView,
-  NO_METRICS,
   netOf,
   type RequestNexthop,
   type RouteRequest,
@@ -54,6 +54,8 @@ export class Ipv4 {
     const type = request.type ?? RTN_UNICAST;
     const hops = request.nexthops ?? [];
     const scope = request.scope ?? defaultScope(type, hops);
+    const metrics = takeMetrics(request.metrics);
+    if ("errno" in metrics) return metrics;
     if (hops.length > 1 && (request.flow ?? 0) !== 0) {
       return refuse(EINVAL, "Nexthop class id does not match RTA_FLOW");
     }
@@ -67,7 +69,7 @@ export class Ipv4 {
       protocol: request.protocol ?? RTPROT_BOOT,
       metric: request.metric ?? 0,
       prefsrc,
-      metrics: request.metrics ?? NO_METRICS,
+      metrics,
       flow: request.flow ?? 0,
       nexthops,
       dead: false,

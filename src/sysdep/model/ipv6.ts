@@ -10,13 +10,13 @@ import type { Prefix } from "../../lib/prefix.ts";
 import { IP6_RT_PRIO_USER, RT_SCOPE_UNIVERSE, RTN_UNICAST, RTPROT_BOOT } from "./constants.ts";
 import { type Entry6, Fib6, isDuplicate } from "./fib6.ts";
 import type { Link, Links } from "./links.ts";
+import { takeMetrics } from "./metrics.ts";
 import { checkNexthop6, isSource6, type Surroundings6 } from "./nexthop-check6.ts";
 import {
   type Announcer,
   type Answer,
   flagsOf,
   type InsertFlags,
-  NO_METRICS,
   netOf,
   type RequestNexthop,
   type RouteRequest,
@@ -117,6 +117,8 @@ export class Ipv6 {
 
   private entryOf(request: RouteRequest, net: Prefix, hop: RequestNexthop): Entry6 | Answer {
     const type = request.type ?? RTN_UNICAST;
+    const metrics = takeMetrics(request.metrics);
+    if ("errno" in metrics) return metrics;
     const resolved = checkNexthop6(this.surroundings, hop, type, request.table);
     if ("errno" in resolved) return resolved;
     const prefsrc = request.prefsrc ?? null;
@@ -132,7 +134,7 @@ export class Ipv6 {
       ...resolved,
       weight: hop.weight ?? 1,
       onlink: hop.onlink === true,
-      metrics: request.metrics ?? NO_METRICS,
+      metrics,
       prefsrc,
       dead: false,
     };

@@ -1,5 +1,6 @@
 /** Kinds of routes that must come back from a scan as they were written, for d0 and d1 of the rig. */
 
+import { congestionId } from "../../../src/lib/congestion-names.ts";
 import type { AttrsText } from "../../support/draft.ts";
 import { D0, D1 } from "./rig.ts";
 
@@ -16,6 +17,18 @@ const rejects = (prefix: string): Kind[] =>
     prefix,
     attrs: { type },
   }));
+
+/** Locks, values that are cut (mtu, advmss, hoplimit), features, a congestion algorithm, and plain ones. */
+const METRICS: Readonly<Record<number, number>> = {
+  1: 0x30004,
+  2: 70_000,
+  8: 70_000,
+  10: 300,
+  12: 1,
+  13: 200,
+  16: congestionId("cubic"),
+  17: 1,
+};
 
 export const KINDS4: readonly Kind[] = [
   ...rejects("192.0.2.0/24"),
@@ -59,6 +72,11 @@ export const KINDS4: readonly Kind[] = [
     kind: "mtu and advmss",
     prefix: "192.0.2.0/24",
     attrs: { nexthops: [{ via: "10.0.0.2" }], metrics: { 2: 1400, 8: 1300 } },
+  },
+  {
+    kind: "metrics, of which the kernel keeps less",
+    prefix: "192.0.2.0/24",
+    attrs: { nexthops: [{ via: "10.0.0.2" }], metrics: METRICS },
   },
   { kind: "realm", prefix: "192.0.2.0/24", attrs: { nexthops: [{ via: "10.0.0.2" }], flow: 5 } },
   { kind: "scope link", prefix: "192.0.2.0/24", attrs: { nexthops: [{ device: D0 }], scope: 253 } },
@@ -113,6 +131,16 @@ export const KINDS6: readonly Kind[] = [
     kind: "preferred source",
     prefix: "2001:db8:10::/48",
     attrs: { nexthops: [{ via: "2001:db8::2" }], prefsrc: "2001:db8:1::1" },
+  },
+  {
+    kind: "metrics, of which the kernel keeps less",
+    prefix: "2001:db8:10::/48",
+    attrs: { nexthops: [{ via: "2001:db8::2" }], metrics: METRICS },
+  },
+  {
+    kind: "scope and realm, which mean nothing",
+    prefix: "2001:db8:10::/48",
+    attrs: { nexthops: [{ via: "2001:db8::2" }], scope: 253, flow: 5 },
   },
   {
     kind: "mtu",

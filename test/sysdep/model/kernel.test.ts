@@ -46,6 +46,8 @@ const REFUSALS: readonly (readonly [command: string, text: string])[] = [
   ["route add 192.0.2.0/24", "RTNETLINK answers: No such device"],
   ["route add 192.0.2.0/24 via 10.0.0.2 onlink", "Error: Nexthop device required for onlink."],
   ["route add 192.0.2.0/24 nexthop via 10.0.0.2 nexthop via 10.9.9.9", "Error: Nexthop has invalid gateway."],
+  ["route add 192.0.2.0/24 via 10.0.0.2 congctl no-such", "Error: Unknown tcp congestion algorithm."],
+  ["route add 2001:db8:9::/48 via 2001:db8::2 congctl no-such", "Error: Unknown tcp congestion algorithm."],
   ["route change 192.0.2.0/24 via 10.0.0.2", "RTNETLINK answers: No such file or directory"],
   ["route del 192.0.2.0/24", "RTNETLINK answers: No such process"],
   ["route add 2001:db8:9::/48 via 2001:db8:77::1", "RTNETLINK answers: No route to host"],
