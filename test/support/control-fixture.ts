@@ -60,6 +60,10 @@ export interface RouteWords {
   readonly preference?: number;
   /** By internOrigin(). */
   readonly origin?: number;
+  readonly scope?: number;
+  readonly realm?: number;
+  /** By RTAX_* number, as the kernel has them. */
+  readonly metrics?: Readonly<Record<number, number>>;
 }
 
 export function prefixOf(text: string): Prefix {
@@ -80,6 +84,9 @@ export function fillDraft(draft: AttrsDraft, words: RouteWords): void {
     draft.setPrefsrc(w0, w1, w2, w3);
   }
   draft.setMetric(2, words.mtu ?? 0);
+  for (const [rtax, value] of Object.entries(words.metrics ?? {})) draft.setMetric(Number(rtax), value);
+  if (words.scope !== undefined) draft.setScope(words.scope);
+  draft.setFlow(words.realm ?? 0);
   draft.finish();
 }
 

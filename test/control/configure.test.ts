@@ -1,0 +1,251 @@
+import { type IncomingMessage, request } from "node:http";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ConfigPlan } from "../../src/config/plan.ts";
+import type { ConfigureRequest } from "../../src/control/backend.ts";
+import {
+  EMPTY_PLAN,
+  makeRouter,
+  type Router,
+  type Running,
+  startRouter,
+} from "../support/control-fixture.ts";
+import { type Answer, ask } from "../support/http-unix.ts";
+
+const PLAN: ConfigPlan = {
+  tables: { added: ["green4"], removed: [] },
+  protocols: [{ name: "kernel4", type: "kernel", action: "reconfigure", reasons: ["scan-time"] }],
+  settings: [{ key: "log.level", effect: "now" }],
+  empty: false,
+};
+
+let router: Router;
+let running: Running;
+
+beforeEach(async () => {
+  router = await makeRouter();
+  router.result = { ok: true, file: "/etc/krt.yaml", plan: PLAN, applied: true };
+  running = await startRouter(router);
+});
+
+afterEach(async () => {
+  await running.stop();
+});
+
+async function post(path: string, body: object | null, status: number): Promise<unknown> {
+  const question = { method: "POST", ...(body === null ? {} : { body: JSON.stringify(body) }) };
+  const answer = await ask(running.path, path, question);
+  expect(answer.status, answer.text).toBe(status);
+  return JSON.parse(answer.text);
+}
+
+describe("POST /v1/configure", () => {
+  it.each<[object | null, ConfigureRequest, string]>([
+    [null, { file: null, mode: "apply", undoAfterMs: null }, "the running file"],
+    [{}, { file: null, mode: "apply", undoAfterMs: null }, "the same"],
+    [{ file: null }, { file: null, mode: "apply", undoAfterMs: null }, "null is the same too"],
+    [{ file: "/a b" }, { file: "/a b", mode: "apply", undoAfterMs: null }, "another file"],
+    [{ mode: "soft" }, { file: null, mode: "soft", undoAfterMs: null }, "soft"],
+    [{ mode: "check", file: "/a" }, { file: "/a", mode: "check", undoAfterMs: null }, "check"],
+    [{ "undo-after": 300 }, { file: null, mode: "apply", undoAfterMs: 300_000 }, "with a way back"],
+    [{ mode: "soft", "undo-after": 0.5 }, { file: null, mode: "soft", undoAfterMs: 500 }, "fractions"],
+  ])("%j asks the daemon for %j: %s", async (body, asked) => {
+    const answer = await post("/v1/configure", body, 200);
+    expect(router.configured).toEqual([asked]);
+    expect(answer).toEqual({
+      file: "/etc/krt.yaml",
+      mode: asked.mode,
+      applied: true,
+      "undo-in-seconds": asked.undoAfterMs === null ? null : asked.undoAfterMs / 1000,
+      plan: PLAN,
+    });
+  });
+
+  it.each<[object, string]>([
+    [{ mode: "plan" }, "that is an address of its own"],
+    [{ mode: "aply" }, "unknown mode"],
+    [{ mode: 1 }, "no text"],
+    [{ file: "krt.yaml" }, "relative to what?"],
+    [{ file: "" }, "empty"],
+    [{ file: "/a\0b" }, "a NUL byte"],
+    [{ file: ["/a"] }, "a list"],
+    [{ "undo-after": 0 }, "at once"],
+    [{ "undo-after": -1 }, "in the past"],
+    [{ "undo-after": 1e9 }, "longer than a timer"],
+    [{ "undo-after": "300" }, "a text"],
+    [{ "undo-after": 300, mode: "check" }, "there is nothing to go back from"],
+    [{ "undo-after": 300, mode: "undo" }, "the same"],
+    [{ file: "/a", mode: "undo" }, "what is gone back to has a file"],
+    [{ file: "/a", mode: "confirm" }, "the same"],
+    [{ undo_after: 300 }, "unknown member"],
+  ])("refuses %j: %s", async (body) => {
+    expect(await post("/v1/configure", body, 400)).toMatchObject({ error: { code: "bad-body" } });
+    expect(router.configured).toEqual([]);
+  });
+
+  it("sends all problems of a bad file as 422", async () => {
+    const problems = "/etc/krt.yaml:1:1: Unknown key\n    1 | x\u00ff: 1\n      | ^\nand more\n";
+    router.result = { ok: false, file: "/etc/krt.yaml", problems };
+    for (const [path, body] of [["/v1/configure", { mode: "check" }] as const, ["/v1/plan", {}] as const]) {
+      expect(await post(path, body, 422)).toEqual({
+        error: { code: "bad-config", message: problems.trimEnd(), hint: expect.stringContaining("stays") },
+      });
+    }
+  });
+
+  it("undo goes back, and 409 says that there is nothing to go back to", async () => {
+    expect(await post("/v1/configure", { mode: "undo" }, 409)).toMatchObject({
+      error: { code: "nothing-to-undo" },
+    });
+    router.undone = { ok: true, file: "/etc/old.yaml", plan: EMPTY_PLAN, applied: true };
+    expect(await post("/v1/configure", { mode: "undo" }, 200)).toMatchObject({
+      file: "/etc/old.yaml",
+      mode: "undo",
+      applied: true,
+    });
+    router.undone = { ok: false, file: "/etc/old.yaml", problems: "gone\n" };
+    expect(await post("/v1/configure", { mode: "undo" }, 422)).toMatchObject({ error: { message: "gone" } });
+  });
+
+  it("confirm keeps what waits for it, and 409 says that nothing does", async () => {
+    await post("/v1/configure", { "undo-after": 60 }, 200);
+    expect(await post("/v1/configure", { mode: "confirm" }, 200)).toEqual({ confirmed: true });
+    expect(await post("/v1/configure", { mode: "confirm" }, 409)).toMatchObject({
+      error: { code: "nothing-to-confirm" },
+    });
+  });
+});
+
+describe("POST /v1/plan", () => {
+  it("asks for the plan of a file, or of the running one", async () => {
+    expect(await post("/v1/plan", null, 200)).toEqual({ file: "/etc/krt.yaml", plan: PLAN });
+    await post("/v1/plan", { file: "/a" }, 200);
+    expect(router.configured).toEqual([
+      { file: null, mode: "plan", undoAfterMs: null },
+      { file: "/a", mode: "plan", undoAfterMs: null },
+    ]);
+    await post("/v1/plan", { mode: "apply" }, 400);
+  });
+});
+
+describe("POST /v1/protocols/NAME", () => {
+  it.each([
+    ["kernel4", "disable", ["disable kernel4"]],
+    ["kernel%2A", "enable", ["enable kernel4", "enable kernel6"]],
+    ["kernel%2A", "disable", ["disable kernel6", "disable kernel4"]],
+    ["uplinks", "restart", ["restart uplinks"]],
+    ["uplinks", "reload", ["reload uplinks"]],
+  ])("%s/%s does %j, at a disable in the order of a stop", async (name, verb, acts) => {
+    const answer = await post(`/v1/protocols/${name}/${verb}`, null, 200);
+    expect(router.acts).toEqual(acts);
+    expect(answer).toEqual({
+      action: verb,
+      protocols: acts.map((one) => ({ name: one.split(" ")[1], done: true, reason: null })),
+    });
+  });
+
+  it("tells each protocol it was not done to, and why", async () => {
+    router.refusals.set("device1", "a device protocol cannot be disabled");
+    const answer = (await post("/v1/protocols/all/disable", null, 200)) as { protocols: unknown[] };
+    expect(answer.protocols).toHaveLength(6);
+    const reason = "a device protocol cannot be disabled";
+    expect(answer.protocols.at(-1)).toEqual({ name: "device1", done: false, reason });
+  });
+
+  it("is 409 when it was done to none, 404 for an unknown name, 400 with a body", async () => {
+    router.refusals.set("device1", "why");
+    expect(await post("/v1/protocols/device1/disable", null, 409)).toMatchObject({
+      error: { code: "cannot-disable", message: "Cannot disable device1: why" },
+    });
+    expect(await post("/v1/protocols/nope/restart", null, 404)).toMatchObject({
+      error: { code: "no-such-protocol" },
+    });
+    expect(await post("/v1/protocols/uplinks/reload", { force: true }, 400)).toMatchObject({
+      error: { code: "bad-body" },
+    });
+    expect(await post("/v1/protocols/uplinks/explode", null, 404)).toMatchObject({
+      error: { code: "no-such-path" },
+    });
+  });
+});
+
+describe("slow work", () => {
+  const deadlines = { headersMs: 1_000, requestMs: 1_000, keepAliveMs: 1_000, stallMs: 100, progressMs: 20 };
+
+  /** Configures while configure() waits for `release`. */
+  function configureSlowly(
+    path: string,
+    headers: Record<string, string>,
+  ): Promise<[number, IncomingMessage]> {
+    let informed = 0;
+    return new Promise((resolve, reject) => {
+      const asked = request({
+        socketPath: path,
+        path: "/v1/configure",
+        method: "POST",
+        headers,
+        agent: false,
+      });
+      asked.on("information", ({ statusCode }) => {
+        expect(statusCode).toBe(102);
+        informed++;
+      });
+      asked.on("response", (response) => {
+        response.resume();
+        resolve([informed, response]);
+      });
+      asked.on("error", reject);
+      asked.end("{}");
+    });
+  }
+
+  it.each<[Record<string, string>, boolean, string]>([
+    [{ "Krtd-Progress": "yes" }, true, "told now and then that it goes on, if it asks"],
+    [{}, false, "left in peace otherwise"],
+  ])("with %j is %s: %s, and no deadline ends it", async (headers, told) => {
+    const slow = await startRouter(router, { deadlines });
+    const { configure } = router;
+    router.configure = async (asked) => {
+      // Longer than any deadline an idle connection has.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return configure.call(router, asked);
+    };
+    try {
+      const [informed, response] = await configureSlowly(slow.path, headers);
+      expect(response.statusCode).toBe(200);
+      if (told) expect(informed).toBeGreaterThan(3);
+      else expect(informed).toBe(0);
+    } finally {
+      await slow.stop();
+    }
+  });
+
+  it("goes on when the client leaves, and nobody is harmed", async () => {
+    const slow = await startRouter(router, { deadlines });
+    let release = (): void => {};
+    const { configure } = router;
+    router.configure = async (asked) => {
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      return configure.call(router, asked);
+    };
+    const headers = { "Krtd-Progress": "yes" };
+    const asked = request({
+      socketPath: slow.path,
+      path: "/v1/configure",
+      method: "POST",
+      headers,
+      agent: false,
+    });
+    asked.on("error", () => {});
+    const informed = new Promise((resolve) => asked.on("information", resolve));
+    asked.end("{}");
+    await informed;
+    asked.destroy();
+    release();
+    await expect.poll(() => router.configured).toHaveLength(1);
+    const health: Answer = await ask(slow.path, "/healthz");
+    expect(health.status).toBe(200);
+    await slow.stop();
+  });
+});
