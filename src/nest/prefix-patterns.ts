@@ -5,10 +5,10 @@
  *   node    w0–w3, length   a pattern's prefix, or where two paths part
  *           sides           2 per node: the child whose next bit is 0, the one whose next bit is 1
  *           accepts         `lanes` words per node: bit n set = the patterns here take prefixes of length n
- *           below           the same for all patterns at or under the node, lengths up to their own only
+ *           below           the same for all patterns at or under the node
  *
- * A prefix no shorter than a node's is judged by `accepts` on the way down. Where the way passes its end, all that
- * lies under agrees with it, and `below` tells at once whether a pattern there takes one as short as this.
+ * A prefix longer than a node's is judged by `accepts` on the way down. Where the way reaches its end, all that lies
+ * under agrees with it, and `below` tells at once whether a pattern there takes one as short as this.
  */
 
 import type { Family } from "../lib/ip.ts";
@@ -134,14 +134,9 @@ export class PrefixPatterns {
     const right = sides[node * 2 + 1]!;
     this.sumUp(left);
     this.sumUp(right);
-    const own = this.length[node]!;
     for (let lane = 0; lane < lanes; lane++) {
-      const bits = own - lane * 32;
-      const upToOwn = bits >= 31 ? -1 : bits < 0 ? 0 : (2 << bits) - 1;
-      this.below[node * lanes + lane] =
-        (this.accepts[node * lanes + lane]! & upToOwn) |
-        this.below[left * lanes + lane]! |
-        this.below[right * lanes + lane]!;
+      const under = this.below[left * lanes + lane]! | this.below[right * lanes + lane]!;
+      this.below[node * lanes + lane] = this.accepts[node * lanes + lane]! | under;
     }
   }
 
