@@ -67,7 +67,7 @@ export function ip(text: string): NonNullable<ReturnType<typeof parseIp>> {
 }
 
 export async function fixture(
-  config: Partial<KernelConfig> & { family?: Family; former?: readonly number[] } = {},
+  config: Partial<KernelConfig> & { family?: Family; former?: readonly number[]; observe?: boolean } = {},
 ): Promise<Fixture> {
   const family = config.family ?? 4;
   const kernel = new ModelKernel();
@@ -83,6 +83,7 @@ export async function fixture(
   const interfaces = new Interfaces({ requireAddress: false });
   const device = new DeviceProtocol({
     config: { scanTimeMs: 0, requireAddress: false, interfaces: [] },
+    netns: null,
     interfaces,
     os,
     clock,
@@ -123,7 +124,7 @@ export async function fixture(
     protocolId: OWN,
     formerProtocolIds: config.former ?? [],
     onInstalled: () => {},
-    observe: false,
+    observe: config.observe ?? false,
     clock,
     log: silentLog,
     onFatal: (message) => fatal.push(message),
