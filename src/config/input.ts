@@ -4,6 +4,8 @@
  * meaning still see the rest.
  */
 
+import type { FilterInput } from "./filter-schema.ts";
+
 export type Duration = string | number;
 export type Size = string | number;
 
@@ -111,4 +113,5 @@ export interface KrtInput {
   static?: Named<StaticInput> | null | undefined;
   direct?: Named<DirectInput> | null | undefined;
   pipe?: Named<PipeInput> | null | undefined;
+  filters?: Named<FilterInput> | null | undefined;
 }

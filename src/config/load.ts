@@ -7,11 +7,11 @@
  */
 
 import { systemClock } from "../lib/clock.ts";
-import type { Filter } from "../nest/filter.ts";
 import { compose } from "./compose.ts";
 import type { KrtConfig } from "./config.ts";
 import { readDirects } from "./directs.ts";
 import { readSmallFile } from "./files.ts";
+import { readFilters } from "./filters.ts";
 import { IPROUTE2_DIRECTORIES, kernelTableNames } from "./kernel-tables.ts";
 import { readKernels } from "./kernels.ts";
 import { readPipes } from "./pipes.ts";
@@ -59,7 +59,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const settings = readSettings(input, tree, problems);
   checkProtocolNames(tree, problems);
   const tables = readTables(input, tree, problems);
-  const filters: ReadonlyMap<string, Filter> = new Map();
+  const filters = readFilters(input, tree, problems);
   const reading: Reading = { input, tree, problems, tables, filters };
   const tableNames = await kernelTableNames(options.iproute2Directories ?? IPROUTE2_DIRECTORIES);
   // First, for the other protocols ask of which namespace the tables are.

@@ -109,7 +109,7 @@ async function compareStatics(
 
 function compareDirects(old: DirectConfig, wanted: DirectConfig, notes: Notes): void {
   notes.place("table", old.tables, wanted.tables);
-  notes.change("interfaces", old.interfaces.join("/"), wanted.interfaces.join("/"));
+  notes.change("interfaces", old.interfaces.toSorted().join("/"), wanted.interfaces.toSorted().join("/"));
   notes.change("preference", old.preference, wanted.preference);
   notes.filter("import", old.import, wanted.import);
 }

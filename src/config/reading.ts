@@ -3,8 +3,8 @@
  * before them and is referred to by name.
  */
 
-import type { Filter } from "../nest/filter.ts";
-import { ACCEPT_ALL, REJECT_ALL } from "../nest/filter.ts";
+import { ACCEPT_ALL, type Filter } from "../nest/filter.ts";
+import { resolveFilter } from "./filters.ts";
 import type { KrtInput } from "./input.ts";
 import type { Problem } from "./problems.ts";
 import type { Tables } from "./tables.ts";
@@ -21,12 +21,10 @@ export interface Reading {
 
 /** The filter of that name under `key` of the protocol at `path`; all routes pass where none is named. */
 export function readPolicy(
-  { filters }: Reading,
+  { filters, tree, problems }: Reading,
   path: Path,
   key: "import" | "export",
   name: string | undefined,
 ): Filter {
-  void path;
-  void key;
-  return name === "none" ? REJECT_ALL : (filters.get(name ?? "all") ?? ACCEPT_ALL);
+  return resolveFilter(name, ACCEPT_ALL, filters, [...path, key], tree, problems);
 }

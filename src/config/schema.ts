@@ -5,6 +5,7 @@
  */
 
 import { z } from "zod";
+import { filterEntry } from "./filter-schema.ts";
 import type { KrtInput } from "./input.ts";
 import { directEntry, kernelEntry, pipeEntry, staticEntry } from "./protocol-schema.ts";
 import { address, duration, flag, named, section, size, whole } from "./schema-leaves.ts";
@@ -86,6 +87,7 @@ const root = z.strictObject(
     static: named(staticEntry, "Static protocols: routes given here and in files"),
     direct: named(directEntry, "Direct protocols: the networks of the interfaces"),
     pipe: named(pipeEntry, "Pipe protocols: each joins two tables of krtd"),
+    filters: named(filterEntry, "Filters: lists of rules, the first that fits a route decides"),
   },
   { error: "a mapping (key: value)" },
 );
@@ -95,7 +97,7 @@ export const krtSchema: z.ZodType<KrtInput> = root;
 
 /** Keys that belong to the design but not to this version, by the mapping they stand in ("" is the root). */
 export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
-  "": ["filters", "safety", "metrics"],
+  "": ["safety", "metrics"],
   control: ["read-only-socket"],
 };
 

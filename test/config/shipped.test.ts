@@ -38,7 +38,37 @@ describe("config/examples", () => {
   const files = readdirSync("config/examples").map((name) => `config/examples/${name}`);
 
   it("are there", () => {
-    expect(files.length).toBeGreaterThanOrEqual(3);
+    expect(files.length).toBeGreaterThanOrEqual(8);
+  });
+
+  it("show every type of protocol, filters, namespaces, recursion, check-link and merging", async () => {
+    const seen = new Set<string>();
+    for (const file of files) {
+      const loaded = await loadConfig(file);
+      if (!loaded.ok) continue;
+      const { kernels, statics, directs, pipes } = loaded.config;
+      for (const kernel of kernels) {
+        if (kernel.netns !== null) seen.add("netns");
+        if (kernel.mergePaths > 1) seen.add("merge-paths");
+        if (kernel.export.modifies) seen.add("filter that sets");
+      }
+      for (const { checkLink, routes } of statics) {
+        if (checkLink) seen.add("check-link");
+        if (routes.specs.some(({ recursive }) => recursive !== null)) seen.add("recursive");
+        if (routes.family === 4 && routes.specs.some(({ nexthops }) => nexthops[0]?.via?.family === 6)) {
+          seen.add("IPv4 via IPv6");
+        }
+      }
+      if (directs.length > 0) seen.add("direct");
+      if (pipes.some((pipe) => pipe.export.name === "for-guests")) seen.add("filtered pipe");
+    }
+    expect([...seen].sort()).toEqual(
+      ["IPv4 via IPv6", "check-link", "direct", "filter that sets", "filtered pipe"].concat([
+        "merge-paths",
+        "netns",
+        "recursive",
+      ]),
+    );
   });
 
   it.each(files)("%s is right", async (file) => {
