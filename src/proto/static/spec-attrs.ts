@@ -14,9 +14,9 @@ import type { Interfaces } from "../../nest/iface.ts";
 import { type AttrsId, type NodeId, ROUTE_TYPE_NUMBERS, type RouteId } from "../../nest/route.ts";
 import type { Rtable } from "../../nest/rtable.ts";
 import type { RouteSpec, StaticConfig } from "./config.ts";
+import { FollowedAddresses } from "./followed-addresses.ts";
 import { addHops, type Hop, hopsOfSpec, hopsTowards } from "./hops.ts";
 import { linkIsUp } from "./link-check.ts";
-import { FollowedAddresses } from "./recursive.ts";
 
 /** linux/rtnetlink.h */
 const RTAX_MTU = 2;

@@ -19,8 +19,8 @@ import type { NodeId, RouteId } from "../../nest/route.ts";
 import type { Rtable, RtableListener } from "../../nest/rtable.ts";
 import type { Pace } from "./announce.ts";
 import type { StaticConfig } from "./config.ts";
-import { RoutesInForce } from "./in-force.ts";
-import { isRecursive } from "./recursive.ts";
+import { isRecursive } from "./followed-addresses.ts";
+import { RoutesInForce } from "./routes-in-force.ts";
 
 /** Recursive routes are looked up at once when something changes, but not again before this time has passed. */
 const RESOLVE_INTERVAL_MS = 50;
@@ -232,8 +232,6 @@ export class StaticProtocol implements Protocol, StaticFacet {
     this.phase = "stopped";
     this.freeze();
     await this.work;
-    // A start that was under way may have begun to listen after all.
-    this.freeze();
     await this.channel.down();
     this.inForce.made.release();
   }

@@ -11,13 +11,13 @@ const blackhole: RouteSpec = {
   recursive: null,
 };
 
-describe("RouteSet.add()", () => {
+describe("RouteSet.add() and find()", () => {
   it("agrees with a Map on which prefixes are there already", () => {
     // Few distinct words, so that many prefixes are equal and many differ in one word only.
     const word = fc.constantFrom(0, 1, -1, 0x01000000, 0x0a000000);
     const route = fc.tuple(word, word, word, word, fc.integer({ min: 0, max: 3 }));
     fc.assert(
-      fc.property(fc.array(route, { maxLength: 400 }), (routes) => {
+      fc.property(fc.array(route, { maxLength: 400 }), fc.array(route), (routes, asked) => {
         const set = new RouteSet(6);
         const model = new Map<string, number>();
         for (const [line, [w0, w1, w2, w3, length]] of routes.entries()) {
@@ -31,6 +31,10 @@ describe("RouteSet.add()", () => {
         for (const [key, i] of model) {
           expect([...set.key.subarray(4 * i, 4 * i + 4), set.length[i]].join()).toBe(key);
           expect(set.spec[i]).toBe(7);
+        }
+        for (const [w0, w1, w2, w3, length] of asked) {
+          const at = model.get([w0, w1, w2, w3, length].join()) ?? -1;
+          expect(set.find(w0, w1, w2, w3, length)).toBe(at);
         }
       }),
       { numRuns: 200 },

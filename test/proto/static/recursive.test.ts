@@ -175,6 +175,7 @@ describe("a recursive route", () => {
       }
       expect(f.announced(), order).toEqual(expected);
       expect(f.protocol.info()).toBe(shown === null ? "1 recursive route unresolved" : "");
+      expect(f.protocol.channels[0]!.stats.importWithdraws.received).toBe(0);
       expect(f.protocol.route(0).recursive).toEqual(ip("192.0.2.9"));
       expect(f.protocol.route(0).attrs === null).toBe(shown === null);
       expect(await f.leftovers()).toEqual([0, 0, 0]);

@@ -30,6 +30,8 @@ describe("StaticProtocol", () => {
       ["10.2.0.0/16", "via 10.0.0.2"],
     );
     await protocol.start();
+    const { importUpdates } = protocol.channels[0]!.stats;
+    expect(importUpdates.received).toBe(2);
     const device = () => Number(announced()["10.1.0.0/16"]!.replace("dev ", ""));
     expect(device()).toBeLessThan(0);
     changes.length = 0;
@@ -46,6 +48,7 @@ describe("StaticProtocol", () => {
     await settle();
     expect(device()).toBeLessThan(0);
     expect(changes).toEqual(Array(4).fill("+ 10.1.0.0/16"));
+    expect(importUpdates.received).toBe(6);
     await protocol.stop();
   });
 
@@ -112,6 +115,51 @@ describe("StaticProtocol", () => {
     expect(counts).toEqual([1024, 2048, 3072, 4096]);
     await protocol.stop();
   });
+
+  it("announces nothing more once it is to stop", async () => {
+    const routes = Array.from(
+      { length: 5000 },
+      (_, i): RouteText => [`10.${i >> 8}.${i & 255}.0/24`, "blackhole"],
+    );
+    const { protocol, clock } = set(...routes);
+    const started = protocol.start();
+    await clock.yield();
+    const stopped = protocol.stop();
+    await Promise.all([started, stopped]);
+    expect(protocol.channels[0]!.stats.importUpdates.received).toBeLessThan(3000);
+  });
+
+  it.each([0, 1, 2, 3, 4])(
+    "leaves no listener nor timer behind, stopped %i steps after its start",
+    async (steps) => {
+      const { protocol, interfaces, table, clock, other } = set(["10.1.0.0/16", "recursive 192.0.2.9"]);
+      let left = 0;
+      const counted = (end: () => unknown): (() => void) => {
+        left++;
+        return () => {
+          left--;
+          end();
+        };
+      };
+      for (const each of [interfaces, table]) {
+        const listen = each.listen.bind(each) as (listener: never) => () => void;
+        each.listen = (listener: never) => counted(listen(listener));
+      }
+      const after = clock.after.bind(clock);
+      clock.after = (ms, fn) => counted(after(ms, fn));
+      const started = protocol.start();
+      for (let i = 0; i < steps; i++) await Promise.resolve();
+      if (steps === 4) {
+        await started;
+        other("192.0.2.0/24", { nexthops: [{ via: "10.0.0.1" }] });
+        await settle();
+        expect(left).toBe(3);
+      }
+      await protocol.stop();
+      await started;
+      expect(left).toBe(0);
+    },
+  );
 
   it("stops following interfaces when frozen, and keeps its routes", async () => {
     const { protocol, interfaces, changes, announced } = set(["10.1.0.0/16", "dev tun0"]);
