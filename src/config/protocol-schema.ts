@@ -126,7 +126,7 @@ export const directEntry: z.ZodType<DirectInput | null> = section({
     .nullable()
     .optional()
     .meta({
-      description: "Patterns of interface names with * and ?, the first that fits decides; ! excludes",
+      description: "Patterns of interface names with * and ?; one that begins with ! excludes",
     }),
   preference: preference.optional().meta({ description: "The highest wins; default 240" }),
   import: filterName.optional().meta({ description: "Protocol to table: all, none or a filter" }),

@@ -60,7 +60,7 @@ describe("config/examples", () => {
         }
       }
       if (directs.length > 0) seen.add("direct");
-      if (pipes.some((pipe) => pipe.export.name === "for-guests")) seen.add("filtered pipe");
+      if (pipes.some((pipe) => pipe.export.name === "only-default")) seen.add("filtered pipe");
     }
     expect([...seen].sort()).toEqual(
       ["IPv4 via IPv6", "check-link", "direct", "filter that sets", "filtered pipe"].concat([
