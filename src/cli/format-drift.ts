@@ -25,10 +25,10 @@ export function driftRow(drift: DriftJson, { paint }: TextStyle): Row {
   };
 }
 
-/** ` from via 192.0.2.1 dev eth0 to via 192.0.2.9 dev eth0`, as far as it is known. */
+/** `, was via 192.0.2.1 dev eth0, now via 192.0.2.9 dev eth0`, as far as it is known. */
 function changeText({ before, after }: DriftJson): string {
   return (
-    (before === null ? "" : ` from ${wayText(before)}`) + (after === null ? "" : ` to ${wayText(after)}`)
+    (before === null ? "" : `, was ${wayText(before)}`) + (after === null ? "" : `, now ${wayText(after)}`)
   );
 }
 

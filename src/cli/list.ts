@@ -49,7 +49,8 @@ function parseRecord<T>(text: string): T {
   }
 }
 
-function badAnswer(why: string): KrtdError {
+/** What came is not an answer of krtd's. */
+export function badAnswer(why: string): KrtdError {
   return new KrtdError("bad-answer", `Cannot read the daemon's answer: ${why}`, {
     hint: "Does krtd listen on that socket, and is it of this version?",
   });

@@ -4,9 +4,9 @@ import { existsSync } from "node:fs";
 import { type ClientRequest, type Reply, send } from "../control/client.ts";
 import type { CountJson } from "../control/json.ts";
 import { SYSTEM_SOCKET_PATH } from "../control/socket-path.ts";
-import { KrtdError } from "../lib/errors.ts";
+import { errorText, KrtdError } from "../lib/errors.ts";
 import type { TextStyle } from "./format-words.ts";
-import { copy, type ListView, printList, readJson } from "./list.ts";
+import { badAnswer, copy, type ListView, printList, readJson } from "./list.ts";
 import type { CliOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 
@@ -55,10 +55,19 @@ export async function showValue<T>(
   const reply = await ask(session, what);
   try {
     const { text, value } = await readJson<T>(reply);
-    await output.write(session.options.format === "text" ? render(value) : text);
+    await output.write(session.options.format === "text" ? rendered(value, render) : text);
     return value;
   } finally {
     reply.abort();
+  }
+}
+
+/** JSON it is, but whether it is krtd's shows when it is looked at. */
+function rendered<T>(value: T, render: (value: T) => string): string {
+  try {
+    return render(value);
+  } catch (error) {
+    throw badAnswer(errorText(error));
   }
 }
 

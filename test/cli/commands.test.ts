@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { COMMANDS, findCommand } from "../../src/cli/commands.ts";
 import { escapeName, escapeText, parseName } from "../../src/cli/escape.ts";
-import { KERNEL_KEYWORDS, parseSelectors, ROUTE_KEYWORDS } from "../../src/cli/selectors.ts";
+import { DRIFT_KEYWORDS, KERNEL_KEYWORDS, parseSelectors, ROUTE_KEYWORDS } from "../../src/cli/selectors.ts";
 
 function thrown(act: () => unknown): { message: string; hint: string } {
   try {
@@ -38,6 +38,18 @@ describe("findCommand()", () => {
     ["show nothing", null],
     ["frob", null],
     ["he", "help"],
+    ["sh dr", "show drift"],
+    ["conf", "configure"],
+    ["con a b c d", "configure"],
+    ["configure a b c d e", null],
+    ["p", "plan"],
+    ["plan a b", null],
+    ["en kernel4", "enable"],
+    ["disa kernel4", "disable"],
+    ["rest kernel4", "restart"],
+    ["rel kernel4", "reload"],
+    ["re kernel4", null],
+    ["restart", null],
   ])("reads %j as %j", (line, name) => {
     const words = line.split(" ");
     if (name === null) expect(() => findCommand(words)).toThrow();
@@ -90,6 +102,12 @@ describe("parseSelectors()", () => {
     ["class ours", "class is for show kernel"],
   ])("refuses %j: %s", (line) => {
     expect(() => parseSelectors(line.split(" "), ROUTE_KEYWORDS)).toThrow();
+  });
+
+  it("takes a prefix, a protocol and count for show drift", () => {
+    const query = parseSelectors(["10.0.0.0/8", "p", "kernel4", "co"], DRIFT_KEYWORDS);
+    expect(decodeURIComponent(query.toString())).toBe("prefix=10.0.0.0/8&protocol=kernel4&count=true");
+    expect(() => parseSelectors(["table", "main"], DRIFT_KEYWORDS)).toThrow();
   });
 
   it("takes classes of kernel routes, shortened too", () => {

@@ -3,8 +3,10 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Interfaces } from "../../src/nest/iface.ts";
 import {
   addSampleRoutes,
+  FakeKernel,
   makeRouter,
   type Router,
   type Running,
@@ -204,6 +206,101 @@ describe("krtctl, other lists", () => {
     expect(out).toContain("state: in-sync\n");
     expect(out).toContain("started: 2026-11-21T02:00:00Z (1 h 2 min ago)\n");
     expect(JSON.parse((await krtctl("show status -j")).out)).toEqual(router.status());
+  });
+});
+
+describe("krtctl, protocols of many tables and namespaces", () => {
+  beforeEach(async () => {
+    const interfaces = new Interfaces({ requireAddress: false });
+    const link = { mtu: 1400, mac: null, kind: "veth", master: null, operstate: 6, carrier: true };
+    interfaces.beginFull();
+    interfaces.link({ ...link, ifindex: 2, name: "wan", flags: 0x11043 });
+    interfaces.endFull();
+    router.others.push({ name: "blue", interfaces, problem: "there is no such namespace" });
+    await router.add("leak", "pipe", [router.master4, router.blue4]);
+    await router.add("kernel-blue", "kernel", [router.blue4], {
+      kernel: new FakeKernel(4, 254),
+      netns: "blue",
+    });
+  });
+
+  it("show protocols all shows channels, filters, namespace, and what was switched off", async () => {
+    expect((await krtctl("show protocols leak --no-legend")).out).toMatch(/^leak pipe master4,blue4 up /);
+    const pipe = (await krtctl("show protocols all leak", { terminal: true })).out;
+    expect(pipe).toContain(
+      "    channel master4: import all, export all; 0 imported, 0 exported, 0 preferred\n" +
+        "    channel blue4: import all, export all; 0 imported, 0 exported, 0 preferred\n" +
+        "    routes: 0 imported, 0 exported, 0 preferred\n",
+    );
+    const at = router.entries.findIndex(({ protocol }) => protocol.name === "kernel-blue");
+    router.entries[at] = { ...router.entries[at]!, disabled: true, state: "down" };
+    const blue = (await krtctl("--color never show protocols all kernel-blue", { terminal: true })).out;
+    expect(blue).toMatch(/^kernel-blue +kernel +blue4 +disabled /m);
+    for (const text of [
+      "switched off by hand, down",
+      "netns: blue",
+      "channel blue4: import all, export all\n",
+    ]) {
+      expect(blue).toContain(`    ${text}`);
+    }
+    expect(blue).toContain("contested: 0\n");
+    expect(JSON.parse((await krtctl("show protocols leak -j")).out)).toMatchObject([
+      { table: "master4", tables: ["master4", "blue4"], "peer-table": "blue4", netns: null, disabled: false },
+    ]);
+  });
+
+  it("show interfaces shows all namespaces, or one", async () => {
+    const { out } = await krtctl("show interfaces summary --no-legend");
+    expect(out).toContain("eth0 up 192.0.2.10/24 fe80::1/64\n");
+    expect(out).toContain("wan up - netns blue\n");
+    expect((await krtctl("show interfaces net blue --no-legend")).out).toBe(
+      "wan up 2 1400 veth - - netns blue\n",
+    );
+    expect((await krtctl("sh i su wan netns blue --no-legend")).out).toBe("wan up - netns blue\n");
+    expect((await krtctl("show interfaces eth0 netns blue")).code).toBe(6);
+    expect(await krtctl("show interfaces netns red")).toMatchObject({
+      code: 6,
+      err: expect.stringContaining("Besides its own it serves blue."),
+    });
+    expect((await krtctl("show interfaces netns")).code).toBe(2);
+    const json = JSON.parse((await krtctl("show interfaces -j")).out) as { netns: string | null }[];
+    expect(json.map(({ netns }) => netns)).toEqual([null, null, null, "blue"]);
+  });
+
+  it("show status names other namespaces, and what is wrong with them", async () => {
+    const report = router.status();
+    const namespaces = router.namespaces().map(({ name, problem }) => ({ name, problem }));
+    router.status = () => ({ ...report, namespaces });
+    expect((await krtctl("show status")).out).toContain("namespace: blue: there is no such namespace\n");
+    router.status = () => ({ ...report, config: { ...report.config, ok: false, error: "bad\n  | x\n" } });
+    expect((await krtctl("show status")).out).toContain("config-error: bad (…)\n");
+    expect((await krtctl("show status", { terminal: true })).out).toMatch(
+      /config-error: +\S*bad\S*\n {6}\| x\n/,
+    );
+  });
+
+  it("show tables names the namespace a table leads into", async () => {
+    expect((await krtctl("show tables --no-legend")).out).toContain(" kernel-blue netns blue\n");
+  });
+
+  it("show drift tells what others did", async () => {
+    router.kernel4.drift.push({
+      at: Date.UTC(2026, 10, 21, 2),
+      protocol: "kernel4",
+      prefix: { family: 4, w0: 0x0a000000, w1: 0, w2: 0, w3: 0, length: 8 },
+      metric: 32,
+      kind: "deleted",
+      seenBy: "event",
+      port: 1234,
+      before: null,
+      after: null,
+      reaction: "repaired",
+    });
+    const text = "2026-11-21T02:00:00Z 10.0.0.0/8 metric 32 deleted [kernel4] by port 1234 repaired\n";
+    expect((await krtctl("show drift")).out).toBe(`${text}1 change by others: 1 deleted\n`);
+    expect((await krtctl("show drift 10.0.0.0/8 prot kernel4 --no-legend")).out).toBe(text);
+    expect((await krtctl("show drift count")).out).toBe("1\n");
+    expect((await krtctl("show drift table master4")).code).toBe(2);
   });
 });
 

@@ -13,6 +13,8 @@ export interface Ran {
 export interface RunOptions {
   /** Standard output is a terminal. */
   readonly terminal?: boolean;
+  /** Standard error is one. */
+  readonly errTerminal?: boolean;
   readonly env?: NodeJS.ProcessEnv;
   readonly uid?: number;
   readonly directory?: string;
@@ -36,7 +38,7 @@ class Capture extends Writable {
 /** The wall clock is 2026-11-21T02:59:48Z. Pagers are off unless `env` names one. */
 export async function runKrtctl(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const stdout = new Capture(options.terminal === true);
-  const stderr = new Capture(false);
+  const stderr = new Capture(options.errTerminal === true);
   const io: CliIo = {
     stdout,
     stderr,
