@@ -96,7 +96,7 @@ export class Channel {
       if (this.open) this.offer(node, best);
     },
     othersChanged: (node, best) => {
-      if (this.open && this.made.mergePaths > 1) this.offer(node, best);
+      if (this.open && this.made.mergePaths > 1) this.offer(node, best, true);
     },
   };
   private importFilter: Filter;
@@ -126,7 +126,8 @@ export class Channel {
     const { table, name, sourceType, deviceName } = options;
     this.context = { attrs: table.attrs, deviceName };
     this.announcer = { name, sourceType };
-    this.made = new ExportedRoutes(table, this.context, options.export, options.mergePaths ?? 1);
+    const may = (route: RouteId): boolean => this.mayExport(route);
+    this.made = new ExportedRoutes(table, this.context, options.export, options.mergePaths ?? 1, may);
     this.incoming = {
       family: table.family,
       w0: 0,
@@ -281,7 +282,10 @@ export class Channel {
    */
   async reexport(): Promise<boolean> {
     if (this.sink === null) return true;
-    const visit = (node: NodeId): void => this.offerAgain(node);
+    const visit = (node: NodeId): void => {
+      const best = this.table.best(node);
+      if (best !== 0) this.offer(node, best, true);
+    };
     return await walkNodes(this.table.fib, visit, this.options.clock, { stopped: () => !this.open });
   }
 
@@ -322,45 +326,38 @@ export class Channel {
     this.sourceId = 0;
   }
 
-  /** The net's best route is `best`: brings the sink up to date. */
-  private offer(node: NodeId, best: RouteId): void {
+  private mayExport(route: RouteId): boolean {
+    return this.table.sourceOf(route) !== this.sourceId && this.options.takes?.(route) !== false;
+  }
+
+  /** The net's best route is `best`: brings the sink up to date. `again`: silent when it holds just this already. */
+  private offer(node: NodeId, best: RouteId, again = false): void {
     if (best === 0) {
       this.retract(node);
       return;
     }
+    const { made } = this;
+    const { attrs } = this.table;
     const counters = this.exportUpdates;
     counters.received++;
-    const { takes } = this.options;
-    if (this.table.sourceOf(best) === this.sourceId || takes?.(best) === false) {
-      counters.rejected++;
-    } else if (this.made.make(node, best, this.sourceId)) {
+    const had = this.exportedNodes[node] === 1;
+    const held = again && had ? made.attrs(node) : 0;
+    const metric = held === 0 ? 0 : made.metric(node);
+    // What was made of the route before must not be given to other attributes while the two are compared.
+    if (held !== 0) attrs.retain(held);
+    const may = this.mayExport(best);
+    if (!may || !made.make(node, best)) {
+      if (may) counters.filtered++;
+      else counters.rejected++;
+      if (had) this.retract(node);
+    } else if (held !== 0 && made.attrs(node) === held && made.metric(node) === metric) {
+      counters.ignored++;
+    } else {
       counters.accepted++;
       this.markExported(node);
       this.sink?.exported(node, best);
-      return;
-    } else {
-      counters.filtered++;
     }
-    if (this.exportedNodes[node] === 1) this.retract(node);
-  }
-
-  /** Like offer(), but silent when the sink holds just this already. */
-  private offerAgain(node: NodeId): void {
-    const best = this.table.best(node);
-    if (best === 0) return;
-    const had = this.exportedNodes[node] === 1;
-    const before = had ? this.made.attrs(node) : 0;
-    const metric = had ? this.made.metric(node) : 0;
-    if (before !== 0) this.table.attrs.retain(before);
-    const sent = this.sink;
-    const may = this.table.sourceOf(best) !== this.sourceId && this.options.takes?.(best) !== false;
-    const passes = may && this.made.make(node, best, this.sourceId);
-    if (!passes && had) this.retract(node);
-    if (passes && (this.made.attrs(node) !== before || this.made.metric(node) !== metric || !had)) {
-      this.markExported(node);
-      sent?.exported(node, best);
-    }
-    if (before !== 0) this.table.attrs.release(before);
+    if (held !== 0) attrs.release(held);
   }
 
   private retract(node: NodeId): void {

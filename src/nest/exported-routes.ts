@@ -8,10 +8,12 @@
  */
 
 import {
+  ATTRS_FLOW,
   ATTRS_HEADER_WORDS,
   ATTRS_NEXTHOPS,
   ATTRS_TYPE,
   AttrsDraft,
+  NEXTHOP_FAMILY,
   NEXTHOP_WEIGHT,
   NEXTHOP_WORDS,
 } from "./attrs-draft.ts";
@@ -27,14 +29,23 @@ export class ExportedRoutes {
   mergePaths: number;
   private readonly table: Rtable;
   private readonly context: FilterContext;
+  private readonly mayExport: (route: RouteId) => boolean;
   private readonly route: FilteredRoute;
   private readonly draft = new AttrsDraft();
   private attrsIds = new Int32Array(0);
   private metrics = new Uint32Array(0);
 
-  constructor(table: Rtable, context: FilterContext, filter: Filter, mergePaths: number) {
+  /** `mayExport` says whether a route is to be joined with the best one at all, before the filter is asked. */
+  constructor(
+    table: Rtable,
+    context: FilterContext,
+    filter: Filter,
+    mergePaths: number,
+    mayExport: (route: RouteId) => boolean,
+  ) {
     this.table = table;
     this.context = context;
+    this.mayExport = mayExport;
     this.filter = filter;
     this.mergePaths = mergePaths;
     const { family } = table;
@@ -74,7 +85,7 @@ export class ExportedRoutes {
   }
 
   /** Whether the best route passes; then attrs() and metric() tell what it is made into. */
-  make(node: NodeId, best: RouteId, ownSource: number): boolean {
+  make(node: NodeId, best: RouteId): boolean {
     const { filter, table } = this;
     if (filter.rejectsAll) return false;
     if (filter.name === "all" && this.mergePaths <= 1) {
@@ -85,7 +96,7 @@ export class ExportedRoutes {
     const passed = this.pass(node, best);
     if (passed === NONE) return false;
     const metric = this.route.metric;
-    const merged = this.mergePaths > 1 ? this.merge(node, best, passed, ownSource) : passed;
+    const merged = this.mergePaths > 1 ? this.merge(node, best, passed) : passed;
     if (merged === natural && metric === table.metricOf(best)) this.forget(node);
     else this.keep(node, merged, metric);
     if (merged !== passed) table.attrs.release(merged);
@@ -126,7 +137,7 @@ export class ExportedRoutes {
   }
 
   /** Joins the nexthops of the routes as good as `best`. The result has a reference unless it is `first` itself. */
-  private merge(node: NodeId, best: RouteId, first: AttrsId, ownSource: number): AttrsId {
+  private merge(node: NodeId, best: RouteId, first: AttrsId): AttrsId {
     const { table, draft } = this;
     const metric = this.route.metric;
     if (!this.isMergeable(first)) return first;
@@ -134,7 +145,7 @@ export class ExportedRoutes {
     for (let id = table.nextRoute(best); id !== NONE; id = table.nextRoute(id)) {
       if (table.preferenceOf(id) !== table.preferenceOf(best)) break;
       if (table.metricOf(id) !== table.metricOf(best)) break;
-      if (table.sourceOf(id) === ownSource) continue;
+      if (!this.mayExport(id)) continue;
       const passed = this.pass(node, id);
       if (passed === NONE) continue;
       if (this.route.metric === metric && this.isMergeable(passed)) {
@@ -152,16 +163,31 @@ export class ExportedRoutes {
     return first;
   }
 
+  /** Whether the kernel takes its nexthops together with others: in IPv6 they need gateways, in IPv4 no realm. */
   private isMergeable(id: AttrsId): boolean {
     const { words } = this.table.attrs;
-    const at = this.table.attrs.offset(id);
-    return words[at + ATTRS_TYPE] === RTN_UNICAST && words[at + ATTRS_NEXTHOPS]! > 0;
+    const base = this.table.attrs.offset(id);
+    const count = words[base + ATTRS_NEXTHOPS]!;
+    if (words[base + ATTRS_TYPE] !== RTN_UNICAST || count === 0 || words[base + ATTRS_FLOW] !== 0)
+      return false;
+    if (this.table.family === 4) return true;
+    const end = base + ATTRS_HEADER_WORDS + count * NEXTHOP_WORDS;
+    for (let at = base + ATTRS_HEADER_WORDS; at < end; at += NEXTHOP_WORDS) {
+      if (words[at + NEXTHOP_FAMILY] === 0) return false;
+    }
+    return true;
   }
 
-  /** Starts the draft with all that `id` has. */
+  /** Starts the draft with all that `id` has, be its nexthops more than others may join. */
   private begin(id: AttrsId): void {
-    this.draft.copyHeader(this.table.attrs.words, this.table.attrs.offset(id));
-    this.addNexthops(id);
+    const { draft } = this;
+    const { words } = this.table.attrs;
+    const base = this.table.attrs.offset(id);
+    draft.copyHeader(words, base);
+    const count = words[base + ATTRS_NEXTHOPS]!;
+    for (let k = 0; k < count; k++) {
+      draft.addNexthopWords(words, base + ATTRS_HEADER_WORDS + k * NEXTHOP_WORDS);
+    }
   }
 
   private addNexthops(id: AttrsId): void {
