@@ -1,9 +1,10 @@
 /** A plan as text, a line for each thing that changes: what would be done, or what was. */
 
-import type { ConfigPlan } from "../config/plan.ts";
+import type { PlanJson } from "../control/json-actions.ts";
 import { escapeText } from "./escape.ts";
 
-type Change = ConfigPlan["protocols"][number];
+type Plan = PlanJson["plan"];
+type Change = Plan["protocols"][number];
 
 /** What would be done, and what was. */
 const VERBS: Readonly<Record<Change["action"], readonly [would: string, did: string]>> = {
@@ -14,7 +15,7 @@ const VERBS: Readonly<Record<Change["action"], readonly [would: string, did: str
 };
 
 /** One line each, with line ends; "" when nothing changes. `done`: it has been carried out. */
-export function planText({ tables, protocols, settings }: ConfigPlan, done: boolean): string {
+export function planText({ tables, protocols, settings }: Plan, done: boolean): string {
   const lines = [
     ...tables.removed.map((name) => `table ${escapeText(name)}: ${done ? "removed" : "remove"}`),
     ...tables.added.map((name) => `table ${escapeText(name)}: ${done ? "added" : "add"}`),
@@ -32,7 +33,7 @@ function changeText({ action, type, reasons }: Change, done: boolean): string {
   return `${verb}${inPlace ? " in place" : ""} (${details.join(", ")})`;
 }
 
-function settingText(effect: ConfigPlan["settings"][number]["effect"], done: boolean): string {
+function settingText(effect: Plan["settings"][number]["effect"], done: boolean): string {
   if (effect === "now") return done ? "changed" : "change at once";
   return `${done ? "changes" : "change"} at the next start of krtd`;
 }
