@@ -16,12 +16,12 @@ import { type ControlServer, startControl } from "./control/server.ts";
 import { defaultSocketPath } from "./control/socket-path.ts";
 import { Daemon } from "./daemon/daemon.ts";
 import { systemClock } from "./lib/clock.ts";
-import { KrtdError } from "./lib/errors.ts";
+import { errorText, KrtdError } from "./lib/errors.ts";
 import type { Log, LogLevel } from "./lib/log.ts";
 import { createLog, guardStandardStreams } from "./lib/pino-log.ts";
 import { AttrsTable } from "./nest/attrs.ts";
 import { tryFlock } from "./sysdep/linux/flock.ts";
-import { openLinuxOs } from "./sysdep/linux/index.ts";
+import { linuxOsProvider } from "./sysdep/linux/provider.ts";
 import { openServiceNotifier, type ServiceNotifier } from "./sysdep/linux/sd-notify.ts";
 import type { Os } from "./sysdep/os.ts";
 
@@ -86,7 +86,8 @@ function explain(error: unknown): string {
 
 function checkedSummary(config: KrtConfig): string {
   const routes = config.statics.reduce((sum, { routes: set }) => sum + set.count, 0);
-  const protocols = 1 + config.kernels.length + config.statics.length;
+  const { kernels, statics, directs, pipes } = config;
+  const protocols = 1 + kernels.length + statics.length + directs.length + pipes.length;
   return `${config.file}: good: ${protocols} protocols, ${config.tables.length} tables, ${routes} static routes\n`;
 }
 
@@ -106,7 +107,8 @@ async function main(argv: readonly string[]): Promise<void> {
 async function run(parsed: Arguments, config: KrtConfig): Promise<void> {
   const log = createLog({ level: parsed.logLevel ?? config.log.level, format: config.log.format });
   const attrs = new AttrsTable();
-  const os = openLinuxOs({ ...config.netlink, attrs, log, clock: systemClock });
+  const provider = linuxOsProvider({ ...config.netlink, attrs, log, clock: systemClock });
+  const os = provider.create(null);
   await os.open();
   if (!parsed.observe && !(await os.mayWrite())) {
     await os.close();
@@ -140,7 +142,9 @@ async function run(parsed: Arguments, config: KrtConfig): Promise<void> {
     config,
     version: version(),
     os,
+    provider,
     attrs,
+    onConfig: (next) => log.setLevel(parsed.logLevel ?? next.log.level),
     observe: parsed.observe,
     clock: systemClock,
     log,
@@ -153,7 +157,7 @@ async function run(parsed: Arguments, config: KrtConfig): Promise<void> {
     },
     onShutdown: ({ keep }) => void stop(keep, "krtctl shutdown"),
   });
-  handleSignals(log, daemon, stop);
+  handleSignals(log, notifier, daemon, stop);
   control = await listen(parsed, config, daemon, log);
   log.info("krtd starts", {
     version: version(),
@@ -173,12 +177,20 @@ function announceReady(notifier: ServiceNotifier, log: Log, os: Os): void {
 
 function handleSignals(
   log: Log,
+  notifier: ServiceNotifier,
   daemon: Daemon,
   stop: (keep: boolean, reason: string) => Promise<void>,
 ): void {
   process.on("SIGTERM", () => void stop(false, "SIGTERM"));
   process.on("SIGINT", () => void stop(false, "SIGINT"));
-  process.on("SIGHUP", () => log.warn("SIGHUP ignored: this version cannot reconfigure while it runs"));
+  process.on("SIGHUP", () => {
+    notifier.reloading();
+    void daemon.configuration
+      .configure({ file: null, mode: "apply", undoAfterMs: null })
+      .catch((error: unknown) => log.error("reconfiguring failed", { error: errorText(error) }))
+      // Before the first sync the service is not ready, reload or no reload.
+      .finally(() => void daemon.firstSync.then(() => notifier.ready("In sync with the kernel")));
+  });
   process.on("SIGUSR1", () => {
     const protocols = daemon.backend.protocols().map(({ protocol, state }) => ({
       name: protocol.name,

@@ -1,142 +1,183 @@
 /**
- * The running daemon: wires the parts that a configuration asks for, brings them up in order, and takes them
- * down again. main.ts makes one of it for a process, the tests one for a model kernel; nothing else imports it.
+ * The running daemon: tables, network namespaces and protocols by the configuration, brought up in order, changed while
+ * they run, and taken down again. main.ts makes one of it for a process, the tests one for a model kernel.
  */
 
-import { resolve } from "node:path";
-import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { KrtConfig } from "../config/config.ts";
-import type { ControlBackend, DaemonState, StatusReport } from "../control/backend.ts";
+import type { KrtConfig, TableConfig } from "../config/config.ts";
+import type { ControlBackend, NamespaceView } from "../control/backend.ts";
 import type { Clock } from "../lib/clock.ts";
-import { formatAddress } from "../lib/ip.ts";
 import type { Log } from "../lib/log.ts";
-import { type RateLimit, rateLimited } from "../lib/rate-limit.ts";
 import type { AttrsTable } from "../nest/attrs.ts";
-import { Interfaces } from "../nest/iface.ts";
-import { ProtoManager } from "../nest/proto-manager.ts";
+import type { ProtocolEntry } from "../nest/protocol.ts";
 import { Rtable } from "../nest/rtable.ts";
-import { DeviceProtocol } from "../proto/device/device.ts";
-import { KernelProtocol } from "../proto/kernel/kernel.ts";
-import { StaticProtocol } from "../proto/static/static.ts";
-import type { Monitor, Os } from "../sysdep/os.ts";
-
-/** Sampling step of the event loop's lag; the histogram counts it in. */
-const LAG_RESOLUTION_MS = 10;
-/** The lag that status shows is that of the last minute or two. */
-const LAG_WINDOW_MS = 60_000;
-
-/** What is said of single routes: so many lines of each kind, then a count. */
-const LOG_LIMIT: RateLimit = { burst: 20, windowMs: 60_000 };
+import type { Os, OsProvider } from "../sysdep/os.ts";
+import { Configuration } from "./configuration.ts";
+import { Jobs } from "./jobs.ts";
+import { LoopLag } from "./loop-lag.ts";
+import { Namespace } from "./namespace.ts";
+import { Protocols } from "./protocols.ts";
+import { namespacesOf } from "./specs.ts";
+import { statusReport } from "./status.ts";
 
 export interface DaemonOptions {
   readonly config: KrtConfig;
   readonly version: string;
+  /** The daemon's own network namespace, open. Whoever opened it closes it, after stop(). */
   readonly os: Os;
+  readonly provider: OsProvider;
   readonly attrs: AttrsTable;
   /** Observe mode: nothing is ever written to the kernel. */
   readonly observe: boolean;
   readonly clock: Clock;
   readonly log: Log;
+  /** Another configuration holds: for what is not the daemon's (the log's level). */
+  readonly onConfig: (config: KrtConfig) => void;
   /** Something that makes going on pointless; the message says what and why. */
   readonly onFatal: (message: string) => void;
   /** A client asked for the orderly stop. */
   readonly onShutdown: (options: { readonly keep: boolean }) => void;
 }
 
+export type Phase = "starting" | "running" | "stopping";
+
 export class Daemon {
   readonly backend: ControlBackend;
+  /** Reads, plans and applies configurations while the daemon runs. */
+  readonly configuration: Configuration;
   /** Resolves when every kernel protocol was in sync for the first time. */
   readonly firstSync: Promise<void>;
   private readonly options: DaemonOptions;
-  private readonly interfaces: Interfaces;
-  private readonly tables: readonly Rtable[];
-  private readonly device: DeviceProtocol;
-  private readonly kernels: readonly KernelProtocol[];
-  private readonly manager: ProtoManager;
-  private readonly lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  private readonly jobs = new Jobs();
+  private readonly tables: Rtable[];
+  private readonly namespaces = new Map<string | null, Namespace>();
+  private readonly protocols: Protocols;
+  private readonly lag: LoopLag;
   private readonly startedAt: number;
   private readonly startedMonotonic: number;
-  private lagWindowAt: number;
-  /** How often everything was read again because notifications were lost. */
-  private resyncs = 0;
-  private monitor: Monitor | null = null;
-  private phase: "starting" | "running" | "stopping" = "starting";
+  private phase: Phase = "starting";
+  private markSynced: () => void = () => {};
   private stopped: Promise<void> | null = null;
 
   constructor(options: DaemonOptions) {
-    const { config, attrs, clock, log, os } = options;
+    const { config, clock, log } = options;
     this.options = options;
     this.startedAt = clock.wall();
     this.startedMonotonic = clock.now();
-    this.lagWindowAt = clock.now();
-    this.interfaces = new Interfaces({ requireAddress: config.device.requireAddress });
-    this.tables = config.tables.map(({ name, family }) => new Rtable(name, family, attrs, clock));
-    this.manager = new ProtoManager({ clock, log });
-    this.device = new DeviceProtocol({ config: config.device, interfaces: this.interfaces, os, clock, log });
-    this.kernels = config.kernels.map((kernel) => this.createKernel(kernel));
-    this.manager.add(this.device);
-    for (const kernel of this.kernels) this.manager.add(kernel);
-    for (const entry of config.statics) {
-      const table = this.table(entry.table);
-      this.manager.add(new StaticProtocol({ config: entry, table, interfaces: this.interfaces, clock }));
-    }
-    this.firstSync = Promise.all(this.kernels.map((kernel) => kernel.firstSync)).then(() => {});
-    this.backend = {
-      status: () => this.status(),
-      tables: () => this.tables,
-      protocols: () => this.manager.all(),
-      interfaces: this.interfaces,
-      shutdown: options.onShutdown,
-    };
+    this.lag = new LoopLag(clock);
+    this.tables = config.tables.map((table) => this.makeTable(table));
+    this.firstSync = new Promise((resolve) => {
+      this.markSynced = resolve;
+    });
+    this.protocols = new Protocols({
+      observe: options.observe,
+      clock,
+      log,
+      config: () => this.configuration.current,
+      table: (name) => this.table(name),
+      namespace: (name) => this.namespace(name),
+      onFatal: options.onFatal,
+    });
+    this.configuration = new Configuration({
+      config,
+      clock,
+      log,
+      jobs: this.jobs,
+      running: () => this.phase === "running",
+      surroundings: {
+        protocols: this.protocols,
+        enter: (next) => this.enter(next),
+        leave: (next) => this.leave(next),
+      },
+      onConfig: options.onConfig,
+    });
+    this.namespaces.set(null, this.makeNamespace(null));
+    this.backend = this.createBackend();
   }
 
   /** Resolves when every protocol runs and has fed; the first scans then go on in the background. */
-  async start(): Promise<void> {
-    this.lag.enable();
-    // First the notifications, then the first scan: what happens in between is not missed.
-    this.monitor = await this.options.os.monitor({
-      link: (link) => this.device.linkChanged(link),
-      linkGone: (ifindex) => this.device.linkGone(ifindex),
-      address: (address) => this.device.addressChanged(address),
-      addressGone: (address) => this.device.addressGone(address),
-      route: (route, change) => {
-        for (const kernel of this.kernels) {
-          if (kernel.family === route.family) kernel.routeEvent(route, change);
-        }
-      },
-      lost: (reason) => this.eventsLost(reason),
+  start(): Promise<void> {
+    return this.jobs.run(async () => {
+      this.lag.start();
+      const { current } = this.configuration;
+      for (const name of namespacesOf(current)) await this.openNamespace(name);
+      const { enabled, waitMs } = current.gracefulRestart;
+      if (enabled) this.protocols.manager.waitForSources(waitMs);
+      await this.protocols.startAll([...this.namespaces.values()]);
+      if (this.phase === "starting") this.phase = "running";
+      const { kernels } = this.protocols;
+      void Promise.all(kernels.map((kernel) => kernel.firstSync)).then(this.markSynced);
     });
-    await this.manager.startAll();
-    this.phase = "running";
   }
 
   /** The orderly stop: kernel routes first, the device protocol last. Idempotent. */
   stop(options: { readonly keep: boolean }): Promise<void> {
-    this.stopped ??= this.stopOnce(options);
+    this.phase = "stopping";
+    this.stopped ??= this.jobs.run(async () => {
+      this.configuration.close();
+      for (const namespace of this.namespaces.values()) await namespace.mute();
+      await this.protocols.manager.stopAll(options);
+      for (const namespace of this.namespaces.values()) await namespace.close();
+      this.lag.stop();
+    });
     return this.stopped;
   }
 
-  private async stopOnce(options: { readonly keep: boolean }): Promise<void> {
-    this.phase = "stopping";
-    await this.monitor?.close();
-    await this.manager.stopAll(options);
-    this.lag.disable();
+  private createBackend(): ControlBackend {
+    const { configuration, protocols } = this;
+    return {
+      status: () => this.status(),
+      tables: () => this.tables,
+      protocols: (): readonly ProtocolEntry[] => protocols.manager.all(),
+      interfaces: this.namespace(null).interfaces,
+      namespaces: (): NamespaceView[] =>
+        [...this.namespaces.values()].map(({ name, interfaces, problem }) => ({ name, interfaces, problem })),
+      interfacesOf: (netns) => (this.namespaces.get(netns) ?? this.namespace(null)).interfaces,
+      configure: (request) => configuration.configure(request),
+      undo: () => configuration.undo(),
+      confirm: () => configuration.confirm(),
+      act: (action, name) =>
+        this.jobs.run(async () =>
+          this.phase === "running" ? await protocols.act(action, name) : "krtd is stopping",
+        ),
+      shutdown: this.options.onShutdown,
+    };
   }
 
-  private createKernel(config: KrtConfig["kernels"][number]): KernelProtocol {
-    const { os, clock, log, observe, onFatal } = this.options;
-    return new KernelProtocol({
-      config,
-      table: this.table(config.table),
-      os,
-      interfaces: this.interfaces,
-      refreshInterfaces: (maxAgeMs) => this.device.refresh(maxAgeMs),
-      protocolId: this.options.config.protocolId,
-      observe,
-      clock,
-      log: rateLimited(log, clock, LOG_LIMIT),
-      onFatal,
-    });
+  private async enter(next: KrtConfig): Promise<void> {
+    const { manager } = this.protocols;
+    for (const { name, family } of next.tables) {
+      const known = this.tables.find((table) => table.name === name);
+      if (known === undefined) this.tables.push(this.makeTable({ name, family, netns: null }));
+    }
+    for (const name of namespacesOf(next)) {
+      if (this.namespaces.has(name)) continue;
+      const namespace = await this.openNamespace(name);
+      this.protocols.addDevice(namespace);
+      if (namespace.device !== null) await manager.start([namespace.device.name]);
+    }
+    for (const namespace of this.namespaces.values()) {
+      namespace.reconfigure(next.device);
+      await namespace.device?.reconfigure(next.device);
+    }
+  }
+
+  private async leave(next: KrtConfig): Promise<void> {
+    const wanted = namespacesOf(next);
+    for (const [name, namespace] of [...this.namespaces]) {
+      if (wanted.has(name)) continue;
+      await namespace.mute();
+      await this.protocols.removeDevice(name);
+      this.namespaces.delete(name);
+      await namespace.close();
+    }
+    for (const table of [...this.tables]) {
+      const stays = next.tables.some(({ name, family }) => name === table.name && family === table.family);
+      if (!stays) this.tables.splice(this.tables.indexOf(table), 1);
+    }
+  }
+
+  private makeTable({ name, family }: TableConfig): Rtable {
+    return new Rtable(name, family, this.options.attrs, this.options.clock);
   }
 
   private table(name: string): Rtable {
@@ -145,60 +186,54 @@ export class Daemon {
     return table;
   }
 
-  /** Anything may have changed: read everything again. */
-  private eventsLost(reason: string): void {
-    this.options.log.warn("notifications lost, scanning everything", { reason });
-    this.resyncs++;
-    this.device.eventsLost();
-    for (const kernel of this.kernels) kernel.eventsLost();
+  private namespace(name: string | null): Namespace {
+    const namespace = this.namespaces.get(name);
+    if (namespace === undefined) throw new Error(`Network namespace ${name} was not opened`);
+    return namespace;
   }
 
-  private state(): DaemonState {
-    if (this.phase !== "running") return this.phase;
-    if (this.kernels.some((kernel) => kernel.report().scan.lastProblem !== null)) return "degraded";
-    return this.kernels.every((kernel) => kernel.inSync) ? "in-sync" : "syncing";
+  private async openNamespace(name: string | null): Promise<Namespace> {
+    const namespace = this.namespaces.get(name) ?? this.makeNamespace(name);
+    this.namespaces.set(name, namespace);
+    await namespace.open();
+    return namespace;
   }
 
-  private status(): StatusReport {
-    const { config, os, clock, version, observe } = this.options;
-    const started = new Date(this.startedAt).toISOString();
-    const sum = (count: (table: Rtable) => number): number =>
-      this.tables.reduce((total, table) => total + count(table), 0);
-    return {
-      version,
-      state: this.state(),
-      "router-id": config.routerId === null ? null : formatAddress(config.routerId),
-      pid: process.pid,
-      started,
-      "uptime-seconds": Math.floor((clock.now() - this.startedMonotonic) / 1000),
-      observe,
-      config: { file: resolve(config.file), loaded: started, ok: true, error: null, "undo-in-seconds": null },
-      counts: {
-        protocols: this.manager.all().length,
-        routes: sum((table) => table.routeCount),
-        nets: sum((table) => table.netCount),
-        waiting: this.kernels.reduce((total, kernel) => total + kernel.report().waiting, 0),
-        failed: this.kernels.reduce((total, kernel) => total + kernel.report().failed, 0),
-        interfaces: this.interfaces.size,
-      },
-      netlink: {
-        transport: os.transport,
-        overruns: os.counters.overruns,
-        resyncs: this.resyncs,
-        forged: os.counters.forged,
-        truncated: os.counters.truncated,
-      },
-      "event-loop": { "lag-p99-ms": this.lagMs() },
-    };
+  private makeNamespace(name: string | null): Namespace {
+    const { os, provider, clock, log } = this.options;
+    const namespace = new Namespace({
+      name,
+      provider,
+      os: name === null ? os : null,
+      device: this.configuration.current.device,
+      clock,
+      log,
+      enqueue: (job) =>
+        this.jobs.run(async () => {
+          if (this.phase !== "stopping") await job();
+        }),
+      kernels: () => this.protocols.kernelsOf(name),
+      onChange: (changed, served) => this.protocols.namespaceChanged(changed, served),
+    });
+    namespace.interfaces.listen(({ kind }) => {
+      if (kind === "created" || kind === "renamed") void this.protocols.devicesRenamed(name);
+    });
+    return namespace;
   }
 
-  /** 99th percentile of the delay beyond the sampling step. */
-  private lagMs(): number {
-    const p99 = Math.max(0, this.lag.percentile(99) / 1e6 - LAG_RESOLUTION_MS);
-    if (this.options.clock.now() - this.lagWindowAt > LAG_WINDOW_MS) {
-      this.lag.reset();
-      this.lagWindowAt = this.options.clock.now();
-    }
-    return Math.round(p99 * 10) / 10;
+  private status(): ReturnType<ControlBackend["status"]> {
+    const { options, startedAt, startedMonotonic, phase, tables, lag, configuration } = this;
+    return statusReport({
+      options,
+      startedAt,
+      startedMonotonic,
+      phase,
+      tables,
+      lag,
+      configuration,
+      manager: this.protocols.manager,
+      kernels: this.protocols.kernels,
+      namespaces: [...this.namespaces.values()],
+    });
   }
 }

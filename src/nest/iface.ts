@@ -90,7 +90,7 @@ interface Entry {
 }
 
 export class Interfaces {
-  private readonly requireAddress: boolean;
+  private requireAddress: boolean;
   private readonly entries = new Map<number, Entry>();
   private readonly names = new Map<string, number>();
   private readonly reserved: string[] = [];
@@ -104,6 +104,18 @@ export class Interfaces {
 
   get size(): number {
     return this.entries.size;
+  }
+
+  /** Whether an interface without any address is not up, from now on. */
+  setRequireAddress(requireAddress: boolean): void {
+    this.requireAddress = requireAddress;
+    for (const entry of [...this.entries.values()]) this.settle(entry);
+  }
+
+  /** There is no interface any more: the namespace they were in is gone. */
+  clear(): void {
+    this.full = false;
+    for (const entry of [...this.entries.values()]) this.remove(entry);
   }
 
   byIndex(ifindex: number): Interface | undefined {

@@ -1,28 +1,35 @@
 /**
- * Starts and stops the protocols in dependency order. The order matters: a device protocol that stopped first
- * would make every interface look down, and the kernel protocols would leak the routes they should remove; a
+ * Keeps the protocols, starts and stops them in dependency order. The order matters: a device protocol that stopped
+ * first would make every interface look down, and the kernel protocols would leak the routes they should remove; a
  * kernel protocol that judged before the route sources had fed would delete what they are about to want.
+ *
+ *   startAll():  start() of each in order ─► sourcesFed() of all ─► … each one's `fed` … ─► allFed() of all
+ *
+ * A protocol may delete what nobody wants when all OTHERS have fed: what it learns itself it does not install. One
+ * that never comes to it (its kernel cannot be read) must not keep the rest waiting for ever: FEED_WAIT_MS.
  */
 
+import { Alarm } from "../lib/alarm.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { nextProtocolState, type ProtocolInput, type ProtocolState } from "./proto-state.ts";
 import type { Protocol, ProtocolEntry, ProtocolType, StopOptions } from "./protocol.ts";
 
 /** Start order; stop goes the other way. */
-const RANK: Readonly<Record<ProtocolType, number>> = {
-  device: 0,
-  kernel: 1,
-  static: 2,
-  direct: 2,
-  pipe: 3,
-};
+const RANK: Readonly<Record<ProtocolType, number>> = { device: 0, kernel: 1, static: 2, direct: 2, pipe: 3 };
+
+/** How long deletions wait for sources that have not fed, without graceful restart. */
+const FEED_WAIT_MS = 30_000;
 
 class Entry implements ProtocolEntry {
-  readonly protocol: Protocol;
+  protocol: Protocol;
   disabled = false;
   state: ProtocolState = "down";
   since: number;
+  /** It has announced what it has. */
+  fed = false;
+  /** It was told that all others have. */
+  released = false;
 
   constructor(protocol: Protocol, since: number) {
     this.protocol = protocol;
@@ -34,10 +41,14 @@ export class ProtoManager {
   private readonly entries: Entry[] = [];
   private readonly clock: Clock;
   private readonly log: Log;
+  private readonly feedAlarm: Alarm;
+  private feedWaitMs = FEED_WAIT_MS;
+  private graceful = false;
 
   constructor(options: { readonly clock: Clock; readonly log: Log }) {
     this.clock = options.clock;
     this.log = options.log;
+    this.feedAlarm = new Alarm(this.clock, () => this.feedWaitEnded());
   }
 
   /** All protocols in start order. */
@@ -46,43 +57,143 @@ export class ProtoManager {
   }
 
   byName(name: string): ProtocolEntry | undefined {
-    return this.entries.find((entry) => entry.protocol.name === name);
+    return this.entry(name);
   }
 
+  /** Graceful restart: sources that cannot even start are waited for as well, `waitMs` at most. */
+  waitForSources(waitMs: number): void {
+    this.graceful = true;
+    this.feedWaitMs = waitMs;
+  }
+
+  /** Takes a protocol in, down. */
   add(protocol: Protocol): void {
     this.entries.push(new Entry(protocol, this.clock.wall()));
     this.entries.sort((a, b) => RANK[a.protocol.type] - RANK[b.protocol.type]);
   }
 
-  /** Starts all that is down, then tells all that the sources have fed. Rejects with the first failure. */
+  /** Takes another instance in place of one that is down. */
+  replace(protocol: Protocol): void {
+    const entry = this.known(protocol.name);
+    if (entry.state !== "down")
+      throw new Error(`Protocol ${protocol.name} is ${entry.state}: cannot replace it`);
+    entry.protocol = protocol;
+    entry.fed = false;
+    entry.released = false;
+    this.entries.sort((a, b) => RANK[a.protocol.type] - RANK[b.protocol.type]);
+  }
+
+  /** Drops a protocol that is down. */
+  remove(name: string): void {
+    const entry = this.known(name);
+    if (entry.state !== "down") throw new Error(`Protocol ${name} is ${entry.state}: cannot remove it`);
+    this.entries.splice(this.entries.indexOf(entry), 1);
+  }
+
+  /** Notes that a protocol was switched off, or on, by hand. */
+  setDisabled(name: string, disabled: boolean): void {
+    this.known(name).disabled = disabled;
+  }
+
+  /** Starts all that is down and not disabled, as start(). Rejects with the first failure. */
   async startAll(): Promise<void> {
-    for (const entry of this.entries) {
-      if (!this.move(entry, "start")) continue;
+    await this.start(this.entries.filter(({ disabled }) => !disabled).map(({ protocol }) => protocol.name));
+  }
+
+  /** Starts those that are down, in order, then tells them that the sources have fed. Rejects with the first failure. */
+  async start(names: readonly string[]): Promise<void> {
+    const started: Entry[] = [];
+    for (const entry of [...this.entries]) {
+      if (!names.includes(entry.protocol.name) || !this.move(entry, "start")) continue;
       try {
         await entry.protocol.start();
         this.move(entry, "started");
+        started.push(entry);
       } catch (error) {
         this.move(entry, "failed");
         throw error;
       }
     }
-    for (const entry of this.entries) {
-      if (entry.state === "up") entry.protocol.sourcesFed?.();
-    }
+    for (const entry of started) if (entry.state === "up") entry.protocol.sourcesFed?.();
+    this.feedAlarm.within(this.feedWaitMs);
+    for (const entry of started) void this.awaitFed(entry);
+    this.releaseFed();
   }
 
   /** Freezes all, then stops all in reverse order. One that fails to stop does not keep the others from it. */
   async stopAll(options: StopOptions): Promise<void> {
+    this.feedAlarm.cancel();
     for (const { protocol } of this.entries) protocol.freeze?.();
-    for (const entry of this.entries.toReversed()) {
-      if (!this.move(entry, "stop")) continue;
-      try {
-        await entry.protocol.stop(options);
-      } catch (error) {
-        this.log.error("protocol did not stop cleanly", { protocol: entry.protocol.name, error });
-      }
-      this.move(entry, "stopped");
+    for (const entry of this.entries.toReversed()) await this.stopEntry(entry, options);
+  }
+
+  /** Stops one, if it runs. */
+  async stop(name: string, options: StopOptions): Promise<void> {
+    await this.stopEntry(this.known(name), options);
+    this.releaseFed();
+  }
+
+  private async stopEntry(entry: Entry, options: StopOptions): Promise<void> {
+    if (!this.move(entry, "stop")) return;
+    try {
+      await entry.protocol.stop(options);
+    } catch (error) {
+      this.log.error("protocol did not stop cleanly", { protocol: entry.protocol.name, error });
     }
+    this.move(entry, "stopped");
+  }
+
+  private async awaitFed(entry: Entry): Promise<void> {
+    const { protocol } = entry;
+    // What leans on routes (recursive ones, pipes) has announced all it has only when those have been learned.
+    if (protocol.type !== "kernel") await this.kernelsFed();
+    await protocol.fed;
+    if (entry.protocol !== protocol) return;
+    entry.fed = true;
+    this.releaseFed();
+  }
+
+  private async kernelsFed(): Promise<void> {
+    const kernels = this.entries.filter(
+      ({ protocol, state }) => protocol.type === "kernel" && state === "up",
+    );
+    await Promise.all(kernels.map(({ protocol }) => protocol.fed));
+  }
+
+  /** Tells every protocol whose fellows have all fed. */
+  private releaseFed(): void {
+    const late = this.entries.filter(
+      ({ fed, state, disabled }) => !fed && !disabled && (this.graceful || state !== "down"),
+    );
+    for (const entry of this.entries) {
+      if (entry.state === "up" && late.every((other) => other === entry)) this.release(entry);
+    }
+  }
+
+  private feedWaitEnded(): void {
+    const late = this.entries.filter(({ fed, disabled }) => !fed && !disabled);
+    const unreleased = this.entries.filter(({ state, released }) => state === "up" && !released);
+    if (unreleased.length === 0) return;
+    this.log.warn("sources of routes have not fed in time: what nobody wants is deleted now", {
+      protocols: late.map(({ protocol }) => protocol.name),
+    });
+    for (const entry of unreleased) this.release(entry);
+  }
+
+  private release(entry: Entry): void {
+    if (entry.released) return;
+    entry.released = true;
+    entry.protocol.allFed?.();
+  }
+
+  private entry(name: string): Entry | undefined {
+    return this.entries.find((entry) => entry.protocol.name === name);
+  }
+
+  private known(name: string): Entry {
+    const entry = this.entry(name);
+    if (entry === undefined) throw new Error(`There is no protocol ${name}`);
+    return entry;
   }
 
   private move(entry: Entry, input: ProtocolInput): boolean {

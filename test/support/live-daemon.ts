@@ -13,6 +13,7 @@ import type { Family } from "../../src/lib/ip.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { AttrsTable } from "../../src/nest/attrs.ts";
 import { openLinuxOs } from "../../src/sysdep/linux/index.ts";
+import { linuxOsProvider } from "../../src/sysdep/linux/provider.ts";
 import type { Os } from "../../src/sysdep/os.ts";
 import { makeDirectory } from "./krtd.ts";
 import type { Netns } from "./netns.ts";
@@ -38,6 +39,8 @@ export async function startDaemon(
     config,
     version: "test",
     os: wrap(os),
+    provider: linuxOsProvider({ ...config.netlink, attrs, log: silentLog, clock: systemClock }),
+    onConfig: () => {},
     attrs,
     observe: false,
     clock: systemClock,

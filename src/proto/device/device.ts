@@ -7,7 +7,9 @@
 import { Alarm } from "../../lib/alarm.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import type { Interfaces } from "../../nest/iface.ts";
+import { globMatches } from "../../lib/glob.ts";
+import type { IpAddress } from "../../lib/ip.ts";
+import type { Interface, Interfaces } from "../../nest/iface.ts";
 import type { Protocol } from "../../nest/protocol.ts";
 import type { AddressInfo, LinkInfo, Os } from "../../sysdep/os.ts";
 import type { DeviceConfig } from "./config.ts";
@@ -19,8 +21,15 @@ const NEW_LINK_MS = 20;
 /** How soon a full scan that events overtook is repeated. */
 const SETTLE_MS = 200;
 
+/** "device", or "device@NAMESPACE": no configured protocol can have such a name. */
+export function deviceProtocolName(netns: string | null): string {
+  return netns === null ? "device" : `device@${netns}`;
+}
+
 export interface DeviceOptions {
   readonly config: DeviceConfig;
+  /** The network namespace it looks at, null: the daemon's own. There is one device protocol for each. */
+  readonly netns: string | null;
   readonly interfaces: Interfaces;
   readonly os: Os;
   readonly clock: Clock;
@@ -28,11 +37,12 @@ export interface DeviceOptions {
 }
 
 export class DeviceProtocol implements Protocol {
-  readonly name = "device";
+  readonly name: string;
   readonly type = "device" as const;
   readonly channels: readonly [] = [];
-  readonly netns = null;
+  readonly netns: string | null;
   private readonly options: DeviceOptions;
+  private config: DeviceConfig;
   private lastCompleteAt = Number.NEGATIVE_INFINITY;
   private problem: string | null = null;
   private running: Promise<boolean> | null = null;
@@ -43,6 +53,9 @@ export class DeviceProtocol implements Protocol {
 
   constructor(options: DeviceOptions) {
     this.options = options;
+    this.config = options.config;
+    this.netns = options.netns;
+    this.name = deviceProtocolName(options.netns);
     this.alarm = new Alarm(options.clock, () => void this.scan());
   }
 
@@ -55,6 +68,20 @@ export class DeviceProtocol implements Protocol {
     this.stopped = true;
     this.alarm.cancel();
     await (this.again ?? this.running);
+  }
+
+  async reconfigure(config: DeviceConfig): Promise<void> {
+    this.config = config;
+    this.options.interfaces.setRequireAddress(config.requireAddress);
+    if (config.scanTimeMs > 0) this.scanIn(config.scanTimeMs);
+  }
+
+  /** The preferred address of an interface by the configuration, if the interface has it; else null. */
+  preferred(iface: Interface): IpAddress | null {
+    const wanted = this.config.interfaces.find(({ pattern }) => globMatches(pattern, iface.name))?.preferred;
+    return iface.addresses.some((address) => wanted !== undefined && isSame(address, wanted))
+      ? (wanted ?? null)
+      : null;
   }
 
   info(): string {
@@ -116,7 +143,7 @@ export class DeviceProtocol implements Protocol {
   }
 
   private async scanOnce(): Promise<boolean> {
-    const { os, interfaces, clock, log, config } = this.options;
+    const { os, interfaces, clock, log } = this.options;
     const links: LinkInfo[] = [];
     const addresses: AddressInfo[] = [];
     const eventsBefore = this.events;
@@ -141,11 +168,15 @@ export class DeviceProtocol implements Protocol {
     if (!outcome.complete) this.scanIn(RETRY_MS);
     // An event that came while the dump ran may be newer than what the dump showed.
     if (this.events !== eventsBefore) this.scanIn(SETTLE_MS);
-    if (config.scanTimeMs > 0) this.scanIn(config.scanTimeMs);
+    if (this.config.scanTimeMs > 0) this.scanIn(this.config.scanTimeMs);
     return outcome.complete;
   }
 
   private scanIn(delayMs: number): void {
     if (!this.stopped) this.alarm.within(delayMs);
   }
+}
+
+function isSame(a: IpAddress, b: IpAddress): boolean {
+  return a.family === b.family && a.w0 === b.w0 && a.w1 === b.w1 && a.w2 === b.w2 && a.w3 === b.w3;
 }

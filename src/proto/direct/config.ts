@@ -7,8 +7,8 @@ export interface DirectConfig {
   /** krtd's tables, by name, at most one per family, all of one network namespace. */
   readonly tables: readonly string[];
   /**
-   * Patterns of interface names, latin1, with * and ?; one that begins with "!" excludes. The first that fits decides;
-   * a name that fits none is taken only when all patterns exclude. Empty: every interface.
+   * Patterns of interface names, latin1, with * and ?; one that begins with "!" excludes. A name is
+   * taken that fits some pattern and no exclusion; when all patterns exclude, any that fits none. Empty: every interface.
    */
   readonly interfaces: readonly string[];
   /** 0–65535. */

@@ -7,11 +7,14 @@ import { globMatches } from "../../lib/glob.ts";
 
 /** Whether the patterns of a DirectConfig take an interface of this name: config.ts says how they are read. */
 export function takesInterface(patterns: readonly string[], name: string): boolean {
+  let named = false;
   let allExclude = true;
   for (const pattern of patterns) {
     const excludes = pattern.startsWith("!");
-    if (globMatches(excludes ? pattern.slice(1) : pattern, name)) return !excludes;
     if (!excludes) allExclude = false;
+    if (!globMatches(excludes ? pattern.slice(1) : pattern, name)) continue;
+    if (excludes) return false;
+    named = true;
   }
-  return allExclude;
+  return named || allExclude;
 }

@@ -105,6 +105,16 @@ export class AlienRoutes {
     return sure;
   }
 
+  /** Whether an alien stands at this prefix and metric, as far as is known. */
+  hasAt({ w0, w1, w2, w3, length, metric }: KernelRoute): boolean {
+    const { fib, store } = this;
+    const node = fib.find(w0, w1, w2, w3, length);
+    for (let alien = node === 0 ? 0 : fib.head[node]!; alien !== 0; alien = store.link[alien]!) {
+      if (store.metric[alien] === metric) return true;
+    }
+    return false;
+  }
+
   /** The first prefix after `node`, 0 at the end: the cursor of a sliced prune. */
   next(node: NodeId): NodeId {
     return this.fib.next(node);

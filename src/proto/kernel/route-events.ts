@@ -60,6 +60,17 @@ export class RouteEvents {
     const node = this.nodeAtKey(route);
     if (routeClass === "ours") this.takeOurs(node, route, change, port);
     else this.takeForeign(node, route, routeClass, change, port);
+    const aliens = this.options.aliens();
+    if (aliens === null) return;
+    if (this.isLearned(routeClass)) {
+      if (!aliens.event(route, change)) this.look("an alien route changed in a way only a scan can tell");
+    } else if (change === "replaced" && aliens.hasAt(route)) {
+      this.look("an alien route was replaced by one that is not learned");
+    }
+  }
+
+  private isLearned(routeClass: KernelRouteClass): boolean {
+    return routeClass === "alien" || (routeClass === "kernel" && this.options.learnsKernel());
   }
 
   /** The node that has, or wants, a route at just this key; 0: none. */
@@ -144,14 +155,7 @@ export class RouteEvents {
     port: number,
   ): void {
     if (node !== 0) this.foreignAtKey(node, route, change, port);
-    if (routeClass === "redirect") {
-      if (change !== "gone") this.deleteRedirect(route);
-      return;
-    }
-    const aliens = this.options.aliens();
-    if (aliens === null) return;
-    if (routeClass !== "alien" && !(routeClass === "kernel" && this.options.learnsKernel())) return;
-    if (!aliens.event(route, change)) this.look("an alien route changed in a way only a scan can tell");
+    if (routeClass === "redirect" && change !== "gone") this.deleteRedirect(route);
   }
 
   private foreignAtKey(node: NodeId, route: KernelRoute, change: RouteChange, port: number): void {

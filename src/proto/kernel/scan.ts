@@ -147,8 +147,8 @@ export class RouteScan implements RouteSink {
         this.judgeUnwanted(node, flags, route);
         return;
       case "changed":
-        // At a key we neither sent nor want it is stale, whatever changes meanwhile.
-        if (!this.isKeyOf(node, route.metric)) this.lookAgain = true;
+        // Neither what we sent nor what we want: no write of ours may ever touch it.
+        if (!this.isAsSent(node, route) && !this.isAsWanted(node, route)) this.lookAgain = true;
         return;
       case "ignore":
       case "learn":
@@ -158,12 +158,12 @@ export class RouteScan implements RouteSink {
     }
   }
 
-  /** Whether the net has sent, or wants, a route with this metric. */
-  private isKeyOf(node: NodeId, metric: number): boolean {
+  private isAsWanted(node: NodeId, route: KernelRoute): boolean {
     const { state } = this.options;
-    const flags = state.table.fib.flags[node]!;
-    if ((flags & SENT) !== 0 && state.sentMetric[node] === metric) return true;
-    return (flags & INSTALLED) !== 0 && state.wantedMetric(node) === metric;
+    if ((state.table.fib.flags[node]! & INSTALLED) === 0) return false;
+    return (
+      state.wantedMetric(node) === route.metric && state.attrs.matches(state.wantedAttrs(node), route.attrs)
+    );
   }
 
   /** Whether somebody changed the route: it is neither what was sent nor what an earlier scan failed to put right. */

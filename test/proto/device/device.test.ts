@@ -17,7 +17,7 @@ async function setup(scanTimeMs = 10_000) {
   interfaces.listen((event: InterfaceEvent) => events.push(`${event.kind} ${event.iface.name}`));
   const clock = new FakeClock();
   const config = { scanTimeMs, requireAddress: false, interfaces: [] };
-  const device = new DeviceProtocol({ config, interfaces, os, clock, log: silentLog });
+  const device = new DeviceProtocol({ config, netns: null, interfaces, os, clock, log: silentLog });
   await os.monitor({
     link: (link) => device.linkChanged(link),
     linkGone: (ifindex) => device.linkGone(ifindex),

@@ -1,0 +1,146 @@
+/**
+ * The running configuration, and the way to another one: read, plan, apply, go back. A file that cannot be used changes
+ * nothing. One configuration is remembered, the one before; an apply with a time limit goes back to it by itself unless
+ * it is confirmed.
+ */
+
+import { resolve } from "node:path";
+import type { KrtConfig } from "../config/config.ts";
+import { type LoadedConfig, loadConfig, type Problem, renderProblems } from "../config/load.ts";
+import { type ConfigPlan, planConfig } from "../config/plan.ts";
+import type { ConfigureRequest, ConfigureResult, StatusReport } from "../control/backend.ts";
+import { Alarm } from "../lib/alarm.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Jobs } from "./jobs.ts";
+import { applyPlan, type Surroundings } from "./reconfigure.ts";
+
+export interface ConfigurationOptions {
+  readonly config: KrtConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly jobs: Jobs;
+  /** The daemon has started and does not stop yet. */
+  readonly running: () => boolean;
+  readonly surroundings: Surroundings;
+  readonly onConfig: (config: KrtConfig) => void;
+  /** Reads a file; for tests. */
+  readonly load?: (file: string) => Promise<LoadedConfig>;
+}
+
+export class Configuration {
+  private readonly options: ConfigurationOptions;
+  private config: KrtConfig;
+  private previous: KrtConfig | null = null;
+  private loadedAt: number;
+  /** Why the last file was refused, or null. */
+  private error: string | null = null;
+  private readonly undoAlarm: Alarm;
+  /** Monotonic, or null: nothing waits to be confirmed. */
+  private undoAt: number | null = null;
+
+  constructor(options: ConfigurationOptions) {
+    this.options = options;
+    this.config = options.config;
+    this.loadedAt = options.clock.wall();
+    this.undoAlarm = new Alarm(options.clock, () => {
+      options.log.warn("the configuration was not confirmed in time: going back to the one before");
+      void this.undo();
+    });
+  }
+
+  get current(): KrtConfig {
+    return this.config;
+  }
+
+  report(): StatusReport["config"] {
+    const { clock } = this.options;
+    const left = this.undoAt === null ? null : Math.max(0, Math.ceil((this.undoAt - clock.now()) / 1000));
+    return {
+      file: resolve(this.config.file),
+      loaded: new Date(this.loadedAt).toISOString(),
+      ok: this.error === null,
+      error: this.error,
+      "undo-in-seconds": left,
+    };
+  }
+
+  /** Reads a configuration and does with it what the mode says. Never rejects for what stands in the file. */
+  configure(request: ConfigureRequest): Promise<ConfigureResult> {
+    return this.options.jobs.run(() => this.configureNow(request));
+  }
+
+  /** Goes back to the configuration before the last one; null: there is none. */
+  undo(): Promise<ConfigureResult | null> {
+    return this.options.jobs.run(async () => {
+      this.confirm();
+      const { previous } = this;
+      if (previous === null || !this.options.running()) return null;
+      const plan = await planConfig(this.config, previous, this.options.clock);
+      await this.apply(previous, plan, false, "undo");
+      return { ok: true, file: previous.file, plan, applied: true };
+    });
+  }
+
+  /** Keeps what would be undone by itself; false: nothing waits for it. */
+  confirm(): boolean {
+    const waited = this.undoAt !== null;
+    this.undoAt = null;
+    this.undoAlarm.cancel();
+    return waited;
+  }
+
+  /** Nothing is undone by itself any more. */
+  close(): void {
+    this.confirm();
+  }
+
+  private async configureNow({ file, mode, undoAfterMs }: ConfigureRequest): Promise<ConfigureResult> {
+    const { clock, log, running, load = loadConfig } = this.options;
+    const wanted = file ?? this.config.file;
+    const loaded = await load(wanted);
+    const applies = mode === "apply" || mode === "soft";
+    if (!loaded.ok) {
+      const problems = this.render(wanted, loaded.problems);
+      if (applies) {
+        this.error = problems;
+        log.error("the configuration was refused: the old one goes on", { file: wanted, problems });
+      }
+      return { ok: false, file: wanted, problems };
+    }
+    const plan = await planConfig(this.config, loaded.config, clock);
+    if (!applies || !running()) return { ok: true, file: wanted, plan, applied: false };
+    await this.apply(loaded.config, plan, mode === "soft", "configure");
+    if (undoAfterMs !== null) {
+      this.undoAt = clock.now() + undoAfterMs;
+      this.undoAlarm.within(undoAfterMs);
+    }
+    return { ok: true, file: wanted, plan, applied: true };
+  }
+
+  private async apply(next: KrtConfig, plan: ConfigPlan, soft: boolean, reason: string): Promise<void> {
+    const { log, surroundings, clock, onConfig } = this.options;
+    const before = this.config;
+    const started = clock.now();
+    this.confirm();
+    this.previous = before;
+    this.config = next;
+    this.error = null;
+    this.loadedAt = clock.wall();
+    onConfig(next);
+    await applyPlan(surroundings, before, next, plan, soft);
+    log.info("configuration applied", {
+      reason,
+      file: next.file,
+      protocols: plan.protocols.map(({ name, action }) => `${name}: ${action}`),
+      "at-next-start": plan.settings.filter(({ effect }) => effect === "restart").map(({ key }) => key),
+      ms: Math.round(clock.now() - started),
+    });
+  }
+
+  /** Of another file than the running one nothing is quoted: krtd may read files that the one who asks may not. */
+  private render(file: string, problems: readonly Problem[]): string {
+    if (resolve(file) === resolve(this.config.file)) return renderProblems(problems);
+    return renderProblems(problems.map((problem) => ({ ...problem, sourceLine: null })));
+  }
+}

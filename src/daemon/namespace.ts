@@ -1,0 +1,206 @@
+/**
+ * One network namespace in use: its sockets, its interfaces, the device protocol that reads them, the notifications.
+ * The interfaces table lives as long as anybody names the namespace; the rest comes and goes with the namespace itself:
+ *
+ *          open() works                     the name is gone, or is another namespace now
+ *   absent ─────────────► served ──────────────────────────────────────────────────────► absent
+ *     ▲ │ the name came, or RETRY_MS passed                                                 │
+ *     └─┴─────────────────────────────────────────────────────────────────────────────────┘
+ *
+ * Open sockets keep a namespace alive after its name is gone. Its routes are of no use to anybody then, so they are
+ * left to die with it, and the sockets are closed so that it can.
+ */
+
+import { Alarm } from "../lib/alarm.ts";
+import type { Clock } from "../lib/clock.ts";
+import { errorText } from "../lib/errors.ts";
+import type { Log } from "../lib/log.ts";
+import { Interfaces } from "../nest/iface.ts";
+import type { DeviceConfig } from "../proto/device/config.ts";
+import { DeviceProtocol } from "../proto/device/device.ts";
+import type { KernelProtocol } from "../proto/kernel/kernel.ts";
+import type { Monitor, NetlinkCounters, NetnsWatch, Os, OsProvider } from "../sysdep/os.ts";
+
+/** How soon a namespace that is there and cannot be opened is tried again. */
+const RETRY_MS = 5_000;
+
+export interface NamespaceOptions {
+  /** As the configuration names it; null: the daemon's own. */
+  readonly name: string | null;
+  readonly provider: OsProvider;
+  /** The Os of the daemon's own namespace, open; null for others. */
+  readonly os: Os | null;
+  readonly device: DeviceConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Runs a job when those before it have ended: one change of what runs at a time. */
+  readonly enqueue: (job: () => Promise<void>) => Promise<void>;
+  /** The kernel protocols of this namespace that get its notifications now. */
+  readonly kernels: () => readonly KernelProtocol[];
+  /** The namespace came (again): its protocols can start. Or it went: they are to stop and leave everything. */
+  readonly onChange: (namespace: Namespace, served: boolean) => Promise<void>;
+}
+
+/** What is needed while the namespace is there. */
+interface Served {
+  readonly os: Os;
+  readonly device: DeviceProtocol;
+  readonly identity: string | null;
+  monitor: Monitor | null;
+}
+
+export class Namespace {
+  readonly name: string | null;
+  readonly interfaces: Interfaces;
+  /** How often everything was read again because notifications were lost. */
+  resyncs = 0;
+  /** Why it is not served, or null. */
+  problem: string | null = null;
+  private readonly options: NamespaceOptions;
+  private readonly retryAlarm: Alarm;
+  private deviceConfig: DeviceConfig;
+  private served: Served | null = null;
+  private watch: NetnsWatch | null = null;
+  private past: NetlinkCounters = { overruns: 0, truncated: 0, forged: 0, malformed: 0, routeWrites: 0 };
+  private closed = false;
+
+  constructor(options: NamespaceOptions) {
+    this.options = options;
+    this.name = options.name;
+    this.deviceConfig = options.device;
+    this.interfaces = new Interfaces({ requireAddress: options.device.requireAddress });
+    this.retryAlarm = new Alarm(options.clock, () => void this.check());
+  }
+
+  /** The sockets, while the namespace is served. */
+  get os(): Os | null {
+    return this.served?.os ?? null;
+  }
+
+  get device(): DeviceProtocol | null {
+    return this.served?.device ?? null;
+  }
+
+  /** Sums over all sockets it ever had. */
+  get counters(): NetlinkCounters {
+    return this.served === null ? this.past : sum(this.past, this.served.os.counters);
+  }
+
+  /** Opens what is there now, without telling onChange; later changes are told. Called in a job, as close() is. */
+  async open(): Promise<void> {
+    const { name, provider } = this.options;
+    if (name !== null) this.watch = provider.watch(name, () => void this.check());
+    await this.tryOpen();
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.retryAlarm.cancel();
+    this.watch?.close();
+    await this.leave();
+  }
+
+  /** Ends the notifications: what comes now is of no interest any more. */
+  async mute(): Promise<void> {
+    const monitor = this.served?.monitor;
+    if (this.served !== null) this.served.monitor = null;
+    await monitor?.close();
+  }
+
+  reconfigure(device: DeviceConfig): void {
+    this.deviceConfig = device;
+    if (this.served === null) this.interfaces.setRequireAddress(device.requireAddress);
+  }
+
+  /** Looks whether the namespace is still the one that is served, or there is one again. */
+  private check(): Promise<void> {
+    return this.options.enqueue(async () => {
+      if (this.closed) return;
+      const identity = this.watch?.identity() ?? null;
+      if (this.served !== null && this.served.identity === identity) return;
+      if (this.served !== null) {
+        this.problem = `Network namespace ${this.name} is gone`;
+        this.options.log.warn("a network namespace is gone", { netns: this.name });
+        await this.options.onChange(this, false);
+        await this.leave();
+      }
+      if (identity === null) return;
+      await this.tryOpen();
+      if (this.served !== null) await this.options.onChange(this, true);
+    });
+  }
+
+  private async tryOpen(): Promise<void> {
+    const { name, provider, clock, log } = this.options;
+    const identity = this.watch?.identity() ?? null;
+    if (name !== null && identity === null) {
+      this.problem = `There is no network namespace ${name}`;
+      log.warn("a network namespace is not there: its protocols wait for it", { netns: name });
+      return;
+    }
+    const os = this.options.os ?? provider.create(name);
+    try {
+      if (this.options.os === null) await os.open();
+      const { interfaces } = this;
+      const config = this.deviceConfig;
+      const device = new DeviceProtocol({ config, netns: name, interfaces, os, clock, log });
+      const served: Served = { os, device, identity, monitor: null };
+      this.served = served;
+      // First the notifications, then the first scan: what happens in between is not missed.
+      served.monitor = await this.listen(os, device);
+      this.problem = null;
+      if (name !== null) log.info("a network namespace is served", { netns: name });
+    } catch (error) {
+      if (name === null) throw error;
+      this.problem = errorText(error);
+      log.warn("a network namespace cannot be served", { netns: name, problem: this.problem });
+      this.served = null;
+      await os.close().catch(() => {});
+      this.retryAlarm.within(RETRY_MS);
+    }
+  }
+
+  private listen(os: Os, device: DeviceProtocol): Promise<Monitor | null> {
+    const { kernels, log } = this.options;
+    return os.monitor({
+      link: (link) => device.linkChanged(link),
+      linkGone: (ifindex) => device.linkGone(ifindex),
+      address: (address) => device.addressChanged(address),
+      addressGone: (address) => device.addressGone(address),
+      route: (route, change, port) => {
+        for (const kernel of kernels()) {
+          if (kernel.family === route.family) kernel.routeEvent(route, change, port);
+        }
+      },
+      lost: (reason) => {
+        log.warn("notifications lost, scanning everything", { netns: this.name, reason });
+        this.resyncs++;
+        device.eventsLost();
+        for (const kernel of kernels()) kernel.eventsLost();
+      },
+    });
+  }
+
+  /** Closes the sockets; the interfaces are gone with them. */
+  private async leave(): Promise<void> {
+    const { served } = this;
+    if (served === null) return;
+    this.past = sum(this.past, served.os.counters);
+    this.served = null;
+    await served.monitor?.close();
+    await served.device.stop();
+    // The daemon's own namespace was opened by whoever handed it in.
+    if (this.options.os === null) await served.os.close();
+    this.interfaces.clear();
+  }
+}
+
+function sum(a: NetlinkCounters, b: NetlinkCounters): NetlinkCounters {
+  return {
+    overruns: a.overruns + b.overruns,
+    truncated: a.truncated + b.truncated,
+    forged: a.forged + b.forged,
+    malformed: a.malformed + b.malformed,
+    routeWrites: a.routeWrites + b.routeWrites,
+  };
+}

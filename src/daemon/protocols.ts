@@ -1,0 +1,273 @@
+/**
+ * The protocols of the running configuration: makes them from their specs, starts and stops them, and does what an
+ * operator asks of one. A restart makes a new instance; one whose network namespace is not there is an AbsentProtocol
+ * until it comes.
+ */
+
+import type { KrtConfig } from "../config/config.ts";
+import type { Clock } from "../lib/clock.ts";
+import { errorText } from "../lib/errors.ts";
+import type { Log } from "../lib/log.ts";
+import { type RateLimit, rateLimited } from "../lib/rate-limit.ts";
+import { ProtoManager } from "../nest/proto-manager.ts";
+import type { Protocol, ProtocolType } from "../nest/protocol.ts";
+import type { Rtable } from "../nest/rtable.ts";
+import { deviceProtocolName } from "../proto/device/device.ts";
+import { DirectProtocol } from "../proto/direct/direct.ts";
+import type { KernelConfig } from "../proto/kernel/config.ts";
+import { KernelProtocol } from "../proto/kernel/kernel.ts";
+import { PipeProtocol } from "../proto/pipe/pipe.ts";
+import { StaticProtocol } from "../proto/static/static.ts";
+import type { Namespace } from "./namespace.ts";
+import { namespaceOfTable, type ProtocolSpec, specsOf } from "./specs.ts";
+
+/** What is said of single routes: so many lines of each kind, then a count. */
+const LOG_LIMIT: RateLimit = { burst: 20, windowMs: 60_000 };
+
+export interface ProtocolsOptions {
+  readonly observe: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly config: () => KrtConfig;
+  readonly table: (name: string) => Rtable;
+  readonly namespace: (name: string | null) => Namespace;
+  readonly onFatal: (message: string) => void;
+}
+
+/** Stands for a protocol that cannot be made now. It is never started. */
+class AbsentProtocol implements Protocol {
+  readonly channels: readonly [] = [];
+  readonly name: string;
+  readonly type: ProtocolType;
+  readonly netns: string | null;
+  private readonly why: () => string;
+
+  constructor(name: string, type: ProtocolType, netns: string | null, why: () => string) {
+    this.name = name;
+    this.type = type;
+    this.netns = netns;
+    this.why = why;
+  }
+
+  async start(): Promise<void> {
+    throw new Error(this.why());
+  }
+
+  async stop(): Promise<void> {}
+
+  info(): string {
+    return this.why();
+  }
+}
+
+export class Protocols {
+  readonly manager: ProtoManager;
+  private readonly options: ProtocolsOptions;
+  /** As they run now, by name. */
+  private specs = new Map<string, ProtocolSpec>();
+
+  constructor(options: ProtocolsOptions) {
+    this.options = options;
+    this.manager = new ProtoManager({ clock: options.clock, log: options.log });
+  }
+
+  /** Those that run. */
+  get kernels(): KernelProtocol[] {
+    const found: KernelProtocol[] = [];
+    for (const { protocol, state } of this.manager.all()) {
+      if (state !== "down" && protocol instanceof KernelProtocol) found.push(protocol);
+    }
+    return found;
+  }
+
+  kernelsOf(netns: string | null): KernelProtocol[] {
+    return this.kernels.filter((kernel) => kernel.netns === netns);
+  }
+
+  /** Makes everything of the configuration, and starts what can be. */
+  async startAll(namespaces: readonly Namespace[]): Promise<void> {
+    this.specs = specsOf(this.options.config());
+    for (const namespace of namespaces) this.addDevice(namespace);
+    for (const spec of this.specs.values()) this.manager.add(this.make(spec));
+    await this.manager.start(this.startable());
+  }
+
+  /** Puts the namespace's device protocol among the others. */
+  addDevice(namespace: Namespace): void {
+    const { name } = namespace;
+    const absent = new AbsentProtocol(
+      deviceProtocolName(name),
+      "device",
+      name,
+      () => namespace.problem ?? "",
+    );
+    this.manager.add(namespace.device ?? absent);
+  }
+
+  async removeDevice(netns: string | null): Promise<void> {
+    const name = deviceProtocolName(netns);
+    await this.manager.stop(name, { keep: true });
+    this.manager.remove(name);
+  }
+
+  /** Makes one anew and puts it where there is none, or one that is down. Does not start it. */
+  put(spec: ProtocolSpec): void {
+    const { name } = spec.config;
+    this.specs.set(name, spec);
+    if (this.manager.byName(name) === undefined) this.manager.add(this.make(spec));
+    else this.manager.replace(this.make(spec));
+  }
+
+  /** The protocol that runs goes by this spec now. */
+  note(spec: ProtocolSpec): void {
+    this.specs.set(spec.config.name, spec);
+  }
+
+  /** Stops one and drops it. */
+  async drop(name: string, keep: boolean): Promise<void> {
+    if (this.manager.byName(name) === undefined) return;
+    await this.manager.stop(name, { keep });
+    this.manager.remove(name);
+    this.specs.delete(name);
+  }
+
+  /** Starts those of the named ones that can be; a failure is logged and shown, and keeps none of the others down. */
+  async start(names: readonly string[]): Promise<void> {
+    const able = this.startable().filter((name) => names.includes(name));
+    try {
+      await this.manager.start(able);
+    } catch (error) {
+      this.options.log.error("a protocol cannot start", { error: errorText(error) });
+      const rest = able.filter((name) => this.manager.byName(name)?.state === "down");
+      if (rest.length < able.length) await this.start(rest.slice(1));
+    }
+  }
+
+  /** The namespace has come, or gone: its protocols follow. */
+  async namespaceChanged(namespace: Namespace, served: boolean): Promise<void> {
+    const { name } = namespace;
+    const device = deviceProtocolName(name);
+    if (this.manager.byName(device) === undefined) return;
+    const kernels = [...this.specs.values()].filter(
+      (spec) => spec.type === "kernel" && spec.config.netns === name,
+    );
+    const names = kernels.map(({ config }) => config.name);
+    if (!served) {
+      for (const kernel of this.kernelsOf(name)) kernel.freeze();
+      for (const one of [...names, device]) await this.manager.stop(one, { keep: true });
+    }
+    const absent = new AbsentProtocol(device, "device", name, () => namespace.problem ?? "");
+    this.manager.replace(served && namespace.device !== null ? namespace.device : absent);
+    for (const spec of kernels) this.put(spec);
+    if (served) await this.start([device, ...names]);
+  }
+
+  /** Does it to one protocol. Resolves with null, or with why not. */
+  async act(action: "enable" | "disable" | "restart" | "reload", name: string): Promise<string | null> {
+    const entry = this.manager.byName(name);
+    const spec = this.specs.get(name);
+    if (entry === undefined) return `There is no protocol "${name}"`;
+    if (spec === undefined) return `${name} is a device protocol: it always runs, and "scan" makes it look`;
+    switch (action) {
+      case "enable":
+        if (!entry.disabled) return `${name} is enabled already`;
+        this.manager.setDisabled(name, false);
+        this.put(spec);
+        await this.start([name]);
+        return entry.state === "up" ? null : entry.protocol.info();
+      case "disable":
+        if (entry.disabled) return `${name} is disabled already`;
+        this.manager.setDisabled(name, true);
+        await this.manager.stop(name, { keep: false });
+        return null;
+      case "restart":
+        if (entry.disabled) return `${name} is disabled: enable it`;
+        // Another instance follows at once, and adopts what stands in the kernel.
+        await this.manager.stop(name, { keep: true });
+        this.put(spec);
+        await this.start([name]);
+        return entry.state === "up" ? null : entry.protocol.info();
+      case "reload":
+        if (entry.state !== "up") return `${name} is not up`;
+        await entry.protocol.reload?.();
+        return null;
+    }
+  }
+
+  /** An interface has another name: filters that ask for names may say something else now. */
+  async devicesRenamed(netns: string | null): Promise<void> {
+    for (const { protocol, state } of this.manager.all()) {
+      // The kernel protocols see to it themselves.
+      if (state !== "up" || protocol.type === "kernel") continue;
+      const asking = protocol.channels.some(
+        ({ importing, table }) =>
+          importing.asksDevices && namespaceOfTable(this.options.config(), table.name) === netns,
+      );
+      if (asking) await protocol.reload?.();
+    }
+  }
+
+  /** All that is neither disabled nor without its namespace. */
+  private startable(): string[] {
+    return this.manager
+      .all()
+      .filter(({ disabled, protocol }) => !disabled && !(protocol instanceof AbsentProtocol))
+      .map(({ protocol }) => protocol.name);
+  }
+
+  private make(spec: ProtocolSpec): Protocol {
+    const { clock, table, namespace } = this.options;
+    const home = (name: string): Namespace => namespace(namespaceOfTable(this.options.config(), name));
+    switch (spec.type) {
+      case "kernel":
+        return this.makeKernel(spec.config);
+      case "static": {
+        const { config } = spec;
+        const { interfaces } = home(config.table);
+        return new StaticProtocol({ config, table: table(config.table), interfaces, clock });
+      }
+      case "direct": {
+        const { config } = spec;
+        const { interfaces, name: netns } = home(config.tables[0]!);
+        return new DirectProtocol({ config, tables: config.tables.map(table), interfaces, netns, clock });
+      }
+      case "pipe": {
+        const { config } = spec;
+        const { interfaces } = home(config.table);
+        return new PipeProtocol({
+          config,
+          table: table(config.table),
+          peer: table(config.peerTable),
+          deviceName: (device) => interfaces.deviceName(device),
+          clock,
+        });
+      }
+    }
+  }
+
+  private makeKernel(config: KernelConfig): Protocol {
+    const namespace = this.options.namespace(config.netns);
+    const { os, device } = namespace;
+    if (os === null || device === null) {
+      return new AbsentProtocol(config.name, "kernel", config.netns, () => namespace.problem ?? "");
+    }
+    const { observe, clock, log, onFatal, table } = this.options;
+    const { protocolId, formerProtocolIds } = this.options.config();
+    return new KernelProtocol({
+      config,
+      table: table(config.table),
+      os,
+      interfaces: namespace.interfaces,
+      refreshInterfaces: (maxAgeMs) => device.refresh(maxAgeMs),
+      protocolId,
+      formerProtocolIds,
+      observe,
+      clock,
+      log: rateLimited(log, clock, LOG_LIMIT),
+      onInstalled: () => {
+        for (const kernel of this.kernelsOf(config.netns)) kernel.gatewayMayBeReached();
+      },
+      onFatal,
+    });
+  }
+}

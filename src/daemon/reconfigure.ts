@@ -1,0 +1,124 @@
+/**
+ * From the running configuration to another, by its plan. What is not in the plan sees nothing of it. The order keeps
+ * every route that both configurations want in its place:
+ *
+ *   1  tables and namespaces that are new
+ *   2  kernel protocols that go or restart: stop. Their routes stay when another instance takes the kernel table over
+ *   3  all that changes in place; route sources that are new start
+ *   4  route sources that go stop (a net that moved to a new one is there already); those that restart do
+ *   5  kernel protocols that are new or restart: start, adopt what they want, then delete what nobody wants
+ *   6  tables and namespaces that are not needed any more
+ */
+
+import type { KrtConfig } from "../config/config.ts";
+import type { ConfigPlan } from "../config/plan.ts";
+import { assertNever } from "../lib/assert.ts";
+import { DirectProtocol } from "../proto/direct/direct.ts";
+import { KernelProtocol } from "../proto/kernel/kernel.ts";
+import { PipeProtocol } from "../proto/pipe/pipe.ts";
+import { StaticProtocol } from "../proto/static/static.ts";
+import type { Protocols } from "./protocols.ts";
+import { isTakenOver, type ProtocolSpec, specsOf, tablesOf } from "./specs.ts";
+
+export interface Surroundings {
+  readonly protocols: Protocols;
+  /** The new configuration holds from now on: for whatever is made. Opens namespaces and makes tables that are new. */
+  readonly enter: (config: KrtConfig) => Promise<void>;
+  /** Closes namespaces and drops tables that the new configuration does not name. */
+  readonly leave: (config: KrtConfig) => Promise<void>;
+}
+
+/** Carries the plan out. `soft`: changed filters count for routes that change from now on. */
+export async function applyPlan(
+  { protocols, enter, leave }: Surroundings,
+  before: KrtConfig,
+  after: KrtConfig,
+  plan: ConfigPlan,
+  soft: boolean,
+): Promise<void> {
+  const old = specsOf(before);
+  const wanted = specsOf(after);
+  const action = actionsOf(plan, old);
+  const named = (what: Action, kernels: boolean): string[] =>
+    [...action]
+      .filter(([name, is]) => is === what && isKernel(wanted.get(name) ?? old.get(name)) === kernels)
+      .map(([name]) => name);
+
+  await enter(after);
+  for (const name of [...named("remove", true), ...named("restart", true)]) {
+    const spec = old.get(name);
+    const keep = spec?.type === "kernel" && isTakenOver(spec.config, before, after);
+    await protocols.drop(name, keep);
+  }
+  for (const name of [...named("reconfigure", true), ...named("reconfigure", false)]) {
+    await reconfigure(protocols, wanted.get(name)!, soft);
+  }
+  await startNew(protocols, named("add", false), wanted);
+  for (const name of named("remove", false)) await protocols.drop(name, false);
+  for (const name of named("restart", false)) {
+    const disabled = protocols.manager.byName(name)?.disabled === true;
+    await protocols.drop(name, false);
+    protocols.put(wanted.get(name)!);
+    protocols.manager.setDisabled(name, disabled);
+    await protocols.start([name]);
+  }
+  await startNew(protocols, [...named("restart", true), ...named("add", true)], wanted);
+  await leave(after);
+}
+
+type Action = ConfigPlan["protocols"][number]["action"];
+
+/** The plan's actions by name. A protocol on a table that is made anew restarts, whatever else. */
+function actionsOf(plan: ConfigPlan, old: ReadonlyMap<string, ProtocolSpec>): Map<string, Action> {
+  const action = new Map<string, Action>();
+  for (const [name, spec] of old) {
+    if (tablesOf(spec).some((table) => plan.tables.removed.includes(table))) action.set(name, "restart");
+  }
+  for (const change of plan.protocols) {
+    if (change.type === "device") continue;
+    if (change.action !== "reconfigure" || !action.has(change.name)) action.set(change.name, change.action);
+  }
+  return action;
+}
+
+function isKernel(spec: ProtocolSpec | undefined): boolean {
+  return spec?.type === "kernel";
+}
+
+async function startNew(
+  protocols: Protocols,
+  names: readonly string[],
+  wanted: ReadonlyMap<string, ProtocolSpec>,
+): Promise<void> {
+  if (names.length === 0) return;
+  for (const name of names) protocols.put(wanted.get(name)!);
+  await protocols.start(names);
+}
+
+async function reconfigure(protocols: Protocols, spec: ProtocolSpec, soft: boolean): Promise<void> {
+  const { name } = spec.config;
+  const entry = protocols.manager.byName(name);
+  if (entry?.state !== "up") {
+    // Switched off, or without its namespace: the next instance is made by the new words.
+    protocols.put(spec);
+    return;
+  }
+  protocols.note(spec);
+  const { protocol } = entry;
+  switch (spec.type) {
+    case "kernel":
+      if (protocol instanceof KernelProtocol) await protocol.reconfigure(spec.config, { soft });
+      return;
+    case "static":
+      if (protocol instanceof StaticProtocol) await protocol.reconfigure(spec.config);
+      return;
+    case "direct":
+      if (protocol instanceof DirectProtocol) await protocol.reconfigure(spec.config, soft);
+      return;
+    case "pipe":
+      if (protocol instanceof PipeProtocol) await protocol.reconfigure(spec.config, soft);
+      return;
+    default:
+      assertNever(spec);
+  }
+}

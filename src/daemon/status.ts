@@ -1,0 +1,76 @@
+/** GET /v1/status, put together from all parts of the daemon. */
+
+import type { DaemonState, StatusReport } from "../control/backend.ts";
+import { formatAddress } from "../lib/ip.ts";
+import type { ProtoManager } from "../nest/proto-manager.ts";
+import type { Rtable } from "../nest/rtable.ts";
+import type { KernelProtocol } from "../proto/kernel/kernel.ts";
+import type { NetlinkCounters } from "../sysdep/os.ts";
+import type { Configuration } from "./configuration.ts";
+import type { DaemonOptions, Phase } from "./daemon.ts";
+import type { LoopLag } from "./loop-lag.ts";
+import type { Namespace } from "./namespace.ts";
+
+export interface StatusParts {
+  readonly options: DaemonOptions;
+  /** Wall clock and monotonic, ms. */
+  readonly startedAt: number;
+  readonly startedMonotonic: number;
+  readonly phase: Phase;
+  readonly tables: readonly Rtable[];
+  readonly lag: LoopLag;
+  readonly configuration: Configuration;
+  readonly manager: ProtoManager;
+  readonly kernels: readonly KernelProtocol[];
+  readonly namespaces: readonly Namespace[];
+}
+
+export function statusReport(parts: StatusParts): StatusReport {
+  const { options, tables, kernels, namespaces, configuration } = parts;
+  const { clock, version, observe, os } = options;
+  const { routerId } = configuration.current;
+  const reports = kernels.map((kernel) => kernel.report());
+  const sum = <T>(of: readonly T[], count: (one: T) => number): number =>
+    of.reduce((total, one) => total + count(one), 0);
+  const netlink = (counter: keyof NetlinkCounters): number =>
+    sum(namespaces, ({ counters }) => counters[counter]);
+  return {
+    version,
+    state: stateOf(parts),
+    "router-id": routerId === null ? null : formatAddress(routerId),
+    pid: process.pid,
+    started: new Date(parts.startedAt).toISOString(),
+    "uptime-seconds": Math.floor((clock.now() - parts.startedMonotonic) / 1000),
+    observe,
+    config: configuration.report(),
+    counts: {
+      protocols: parts.manager.all().length,
+      routes: sum(tables, (table) => table.routeCount),
+      nets: sum(tables, (table) => table.netCount),
+      waiting: sum(reports, (report) => report.waiting),
+      failed: sum(reports, (report) => report.failed),
+      interfaces: sum(namespaces, ({ interfaces }) => interfaces.size),
+    },
+    netlink: {
+      transport: os.transport,
+      overruns: netlink("overruns"),
+      resyncs: sum(namespaces, ({ resyncs }) => resyncs),
+      forged: netlink("forged"),
+      truncated: netlink("truncated"),
+    },
+    "event-loop": { "lag-p99-ms": parts.lag.p99Ms() },
+    ...(namespaces.length > 1
+      ? { namespaces: namespaces.map(({ name, problem }) => ({ name, problem })) }
+      : {}),
+  };
+}
+
+function stateOf({ phase, kernels, namespaces, manager }: StatusParts): DaemonState {
+  if (phase !== "running") return phase;
+  const broken = manager.all().some(({ state, disabled, protocol }) => {
+    const idle = state === "down" && !disabled;
+    return idle || (protocol.kernel?.report().scan.lastProblem ?? null) !== null;
+  });
+  if (broken || namespaces.some(({ problem }) => problem !== null)) return "degraded";
+  return kernels.every((kernel) => kernel.inSync) ? "in-sync" : "syncing";
+}
