@@ -8,7 +8,8 @@ const dir = new ConfigDir();
 afterAll(() => dir.remove());
 
 /** Tables in two namespaces, and one without a kernel protocol: it belongs to the daemon's own. */
-const HEAD = `tables: {blue4: {family: ipv4}, blue6: {family: ipv6}, far4: {family: ipv4}, far6: {family: ipv6}}
+const HEAD = `filters: {no-tests: [{action: reject}]}
+tables: {blue4: {family: ipv4}, blue6: {family: ipv6}, far4: {family: ipv4}, far6: {family: ipv6}}
 kernel: {kernel4: {}, k-far4: {table: far4, netns: far}, k-far6: {table: far6, netns: /run/netns/far}}
 `;
 
@@ -29,6 +30,7 @@ const DIRECT: Mistake[] = [
     "Tables blue4 and far6 belong to different network namespaces",
     APART,
   ],
+  ["  d: {import: no-tets}", "no-tets", 'Unknown filter "no-tets"', 'did you mean "no-tests"?'],
   ["  d: {interfaces: eth0}", "eth0", 'interfaces must be a list of patterns, not "eth0"'],
   ["  d: {interfaces: [5]}", "5", "item 1 of interfaces must be a pattern of interface names, not 5"],
   ["  d: {interfaces: ['']}", "''", "A pattern of interface names is empty"],
@@ -54,6 +56,8 @@ const PIPE: Mistake[] = [
     'Unknown table "mastre4"',
     'did you mean "master4"?',
   ],
+  ["  p: {peer-table: blue4, import: nil}", "nil", 'Unknown filter "nil"'],
+  ["  p: {peer-table: blue4, export: al}", "al}", 'Unknown filter "al"', 'did you mean "all"?'],
   ["  p: {peer-table: master4}", "master4", "The pipe joins table master4 with itself"],
   [
     "  p: {peer-table: blue6}",
@@ -68,6 +72,12 @@ const PIPE: Mistake[] = [
     APART,
   ],
   ["  p: {peer-table: blue4, preference: 5}", "preference", 'Unknown key "preference" in pipe.p'],
+];
+
+const STATIC: Mistake[] = [
+  ["  s: {import: no-tests-}", "no-tests-", 'Unknown filter "no-tests-"', 'did you mean "no-tests"?'],
+  ["  s: {export: all}", "export", 'Unknown key "export" in static.s', 'did you mean "import"?'],
+  ["  s: {check-link: 1}", "1", "check-link must be true or false, not 1"],
 ];
 
 /** [why, text, what is said] */
@@ -165,10 +175,13 @@ krt.yaml:2:8: "none" cannot be the name of a protocol
 
 describe("loadConfig() refuses, in its own words,", () => {
   it.each(DIRECT)("direct: %s", async (...mistake: Mistake) => {
-    expect(await dir.problems(`${HEAD}direct:\n${mistake[0]}\n`)).toBe(rendered(mistake, 4));
+    expect(await dir.problems(`${HEAD}direct:\n${mistake[0]}\n`)).toBe(rendered(mistake, 5));
   });
   it.each(PIPE)("pipe: %s", async (...mistake: Mistake) => {
-    expect(await dir.problems(`${HEAD}pipe:\n${mistake[0]}\n`)).toBe(rendered(mistake, 4));
+    expect(await dir.problems(`${HEAD}pipe:\n${mistake[0]}\n`)).toBe(rendered(mistake, 5));
+  });
+  it.each(STATIC)("static: %s", async (...mistake: Mistake) => {
+    expect(await dir.problems(`${HEAD}static:\n${mistake[0]}\n`)).toBe(rendered(mistake, 5));
   });
   it.each(TOGETHER)("%s", async (_, text, message) => {
     expect(await dir.problems(text)).toBe(message);
@@ -211,7 +224,10 @@ direct: {d: {table: [far6, far4]}}
 pipe: {p: {table: blue4, peer-table: master4}}
 `,
     ],
-    ["a protocol with the name of a table or a filter", "kernel: {master4: }\n"],
+    [
+      "a protocol with the name of a table, and one with that of a filter",
+      `${HEAD}static: {blue4: , no-tests: {import: no-tests}}\n`,
+    ],
   ])("%s", async (_, text) => {
     expect(await dir.problems(text)).toBe("");
   });

@@ -268,6 +268,27 @@ describe("planConfig() compares filters by what they do", () => {
     return { ...config, statics: config.statics.map((s) => ({ ...s, import: one })) };
   };
 
+  it.each<[string, string, string, string[]]>([
+    ["other rules", "f: [{action: accept}]", "f: [{match: {type: unicast}, action: accept}]", ["filter f"]],
+    [
+      "rules in other words",
+      "f: [{match: {type: unicast}, action: accept}]",
+      "f: [{match: {type: [unicast]}, action: accept}, {action: reject}]",
+      [],
+    ],
+    [
+      "a filter that nobody uses",
+      "f: [{action: accept}]",
+      "f: [{action: accept}], g: [{action: accept}]",
+      [],
+    ],
+  ])("%s in the file", async (_, before, after, reasons) => {
+    const text = (filters: string) =>
+      `filters: {${filters}}\nkernel: {k: {import: f, export: f}}\nstatic: {s: {import: f}}\n`;
+    const { protocols } = await plan(text(before), text(after));
+    expect(protocols.map((one) => one.reasons)).toEqual(reasons.length === 0 ? [] : [reasons, reasons]);
+  });
+
   it.each<[string, Filter, Filter, string[]]>([
     ["the same rules", filter("f", "1"), filter("f", "1"), []],
     ["the same rules under another name", filter("f", "1"), filter("g", "1"), []],

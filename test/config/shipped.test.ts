@@ -11,6 +11,35 @@ describe("config/krt.schema.json", () => {
   });
 });
 
+/** Every key of the schema as the path of its mapping and its name, but for the rules of filters. */
+function keysOf(schema: unknown, path: readonly string[] = []): [string, string][] {
+  if (typeof schema !== "object" || schema === null || path[0] === "filters") return [];
+  if (Array.isArray(schema)) return schema.flatMap((one) => keysOf(one, path));
+  const { properties = {}, additionalProperties, anyOf, items } = schema as Record<string, object>;
+  return [
+    ...Object.keys(properties).map((key): [string, string] => [path.join("."), key]),
+    ...Object.entries(properties).flatMap(([key, below]) => keysOf(below, [...path, key])),
+    ...[additionalProperties, anyOf, items].flatMap((below) => keysOf(below, path)),
+  ];
+}
+
+describe("docs/configuration.md", () => {
+  const text = readFileSync("docs/configuration.md", "utf8");
+  const keys = keysOf(JSON.parse(renderJsonSchema()));
+
+  it("is asked for all keys", () => {
+    expect(keys.length).toBeGreaterThan(50);
+    expect(keys).toContainEqual(["static.routes.nexthops", "weight"]);
+  });
+
+  it.each(keys)("explains %s %s", (section, key) => {
+    // By itself, with its section, as a section with keys of its own, or in a mapping that is shown.
+    const spellings = [`\`${key}\``, `\`${section}.${key}\``, `\`${key}.`];
+    const inMapping = new RegExp(`\`[^\`]*\\{[^\`]*\\b${key}\\b[^\`]*\\}[^\`]*\``);
+    expect(spellings.some((spelling) => text.includes(spelling)) || inMapping.test(text)).toBe(true);
+  });
+});
+
 describe("config/krt.yaml", () => {
   it("writes to no kernel table but 1000, and learns from main", async () => {
     const loaded = await loadConfig("config/krt.yaml");
