@@ -65,7 +65,8 @@ function reviewDevice(device: number, interfaces: Interfaces): NexthopFinding | 
 
 function reviewGateway(gateway: IpAddress, device: number, interfaces: Interfaces): NexthopFinding | null {
   const text = formatAddress(gateway);
-  if (isLocal(gateway, interfaces))
+  // IPv4 takes that.
+  if (gateway.family === 6 && isLocal(gateway, interfaces))
     return {
       problem: `gateway ${text} is an address of this machine itself`,
       advice: "name another gateway",

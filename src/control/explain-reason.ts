@@ -21,7 +21,10 @@ import {
 } from "./explain-words.ts";
 
 export function explainReason(facts: ExplainFacts, verdict: ExplainVerdict): string {
-  const text = reasonOf(facts, verdict);
+  const { address, dst, offers } = facts;
+  // For an address somebody else's route may be asked about, without knowing it.
+  const match = address === null || offers.length === 0 ? "" : `${dst} is the longest match for ${address}: `;
+  const text = `${match}${reasonOf(facts, verdict)}`;
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
@@ -31,7 +34,7 @@ function reasonOf(facts: ExplainFacts, verdict: ExplainVerdict): string {
   const { offers, absent, target } = facts;
   if (offers.length === 0) {
     const [first] = absent;
-    return `${first!.protocol} knows the route, but ${first!.text}`;
+    return `protocol ${first!.protocol} knows the route, but ${first!.text}`;
   }
   if (target.kernel === null) {
     const { name } = target.table.rtable;
@@ -54,7 +57,7 @@ function noSuchRoute({ dst, address, target, look, elsewhere, covering }: Explai
     }
     return `${nobody}; the kernel has ${kernelRouteWords(shown)}, which ${kernel.name} does not learn`;
   }
-  if (covering === null) return `${nobody}, and no other route of it covers that`;
+  if (covering === null) return `${nobody}, and nothing in it covers that`;
   return `${nobody}; what covers it there is ${covering.dst} of ${covering.source}`;
 }
 
@@ -87,13 +90,13 @@ function notInstalled(facts: ExplainFacts, kernel: TableKernel): string {
         : `kernel protocol ${kernel.name} is ${lifeWords(kernel)}: krtctl show protocols all ${kernel.name}`;
     case "filtered":
       if (exported.wouldPass) {
-        return `the export filter of ${kernel.name} let it pass by now, but has not been asked again: krtctl reload ${kernel.name}`;
+        return `the export filter of ${kernel.name} lets it pass by now, but has not been asked again: krtctl reload ${kernel.name}`;
       }
       return filter === "none"
-        ? `${kernel.name} exports nothing (export: none)`
+        ? `protocol ${kernel.name} exports nothing (export: none)`
         : `the export filter "${filter}" of ${kernel.name} turns it away: change the filter if it should be in the kernel`;
     case "learned":
-      return `${kernel.name} learned it, and by now the kernel has it no more: krtctl scan ${kernel.name}`;
+      return `protocol ${kernel.name} learned it, and by now the kernel has it no more: krtctl scan ${kernel.name}`;
     default:
       return status === null ? "nothing is known of it" : byState(facts, kernel);
   }
@@ -114,7 +117,7 @@ function byState(facts: ExplainFacts, kernel: TableKernel): string {
     default: {
       const failure = failureWords(facts.status!);
       if (failure !== null)
-        return `the kernel had no room or time for it (${failure}); krtd tries again by itself${at}`;
+        return `the kernel had no room or time for it: ${failure}; krtd tries again by itself${at}`;
       if (message !== null) return message;
       return facts.writing ? "it is being written: ask again in a moment" : pendingWords(false, kernel.facet);
     }
@@ -136,7 +139,7 @@ function waiting({ status, wanted, target }: ExplainFacts): string {
     return `${finding.problem}: ${finding.advice}, and krtd installs the route by itself`;
   }
   const said = failureWords(status!) ?? "no more is known";
-  return `the kernel cannot use its nexthop now (${said}); krtd tries again when an interface, an address or a route changes`;
+  return `the kernel cannot use its nexthop now: ${said}; krtd tries again when an interface, an address or a route changes`;
 }
 
 function failed({ status, rival, wanted, target, dst }: ExplainFacts, kernel: TableKernel): string {
@@ -153,5 +156,5 @@ function failed({ status, rival, wanted, target, dst }: ExplainFacts, kernel: Ta
   }
   const [finding] = wanted === null ? [] : reviewNexthops(wanted.attrs, target.interfaces).findings;
   const todo = finding === undefined ? "correct the route" : `${finding.problem}, so ${finding.advice}`;
-  return `the kernel refuses it (${failureWords(status!) ?? "it does not say why"}): ${todo}`;
+  return `the kernel refuses it: ${failureWords(status!) ?? "it does not say why"}; ${todo}`;
 }

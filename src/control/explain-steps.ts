@@ -36,13 +36,12 @@ function step(name: ExplainStepName, ok: boolean, detail: string): ExplainStepJs
   return { step: name, ok, detail };
 }
 
-function sourceStep({ offers, absent, address, dst }: ExplainFacts): ExplainStepJson {
+function sourceStep({ offers, absent }: ExplainFacts): ExplainStepJson {
   const parts: string[] = [];
   const names = offers.map(({ source, learned }) => (learned ? `${source} (learned)` : source));
   if (names.length > 0) parts.push(`${listWords(names)} ${names.length === 1 ? "offers" : "offer"} it`);
   else if (absent.length === 0) parts.push("nobody offers it");
   for (const { protocol, text } of absent) parts.push(`${protocol} knows it, but ${text}`);
-  if (address !== null && offers.length > 0) parts.unshift(`${dst} is the longest match for ${address}`);
   return step("source", offers.length > 0, parts.join("; "));
 }
 

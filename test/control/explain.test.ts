@@ -1,0 +1,535 @@
+import { describe, expect, it } from "vitest";
+import type { ExplainJson } from "../../src/control/explain-json.ts";
+import { parseIp } from "../../src/lib/ip.ts";
+import { ACCEPT_ALL, type Filter, REJECT_ALL } from "../../src/nest/filter.ts";
+import type { StaticRouteView } from "../../src/nest/protocol.ts";
+import { ip, prefixOf } from "../proto/kernel/fixture.ts";
+import type { AttrsText } from "../support/draft.ts";
+import { type ExplainRig, explainRig } from "../support/explain-rig.ts";
+import { ask } from "../support/http-unix.ts";
+
+const NET = "10.1.0.0/16";
+const GATEWAY: AttrsText = { nexthops: [{ via: "10.0.0.2" }] };
+
+/** A filter that lets only some routes pass. */
+function filter(name: string, passes: (metric: number) => boolean): Filter {
+  return {
+    name,
+    key: `${name} ${passes}`,
+    modifies: false,
+    asksDevices: false,
+    rejectsAll: false,
+    apply: ({ metric }) => passes(metric),
+  };
+}
+
+const NO_METRIC_50 = filter("no-50", (metric) => metric !== 50);
+
+function step(answer: ExplainJson, name: string): string {
+  const found = answer.steps.find((candidate) => candidate.step === name);
+  return found === undefined ? "" : `${found.ok ? "ok" : "no"}: ${found.detail}`;
+}
+
+/** The names of the steps, those that are not ok with "!". */
+function way(answer: ExplainJson): string {
+  return answer.steps.map((one) => `${one.ok ? "" : "!"}${one.step}`).join(" ");
+}
+
+function via(gateway: string): AttrsText {
+  return { nexthops: [{ via: gateway }] };
+}
+
+interface Case {
+  readonly why: string;
+  readonly config?: Parameters<typeof explainRig>[0];
+  /** Before the kernel protocol starts. */
+  readonly setUp: (rig: ExplainRig) => void | Promise<void>;
+  /** After it. */
+  readonly later?: (rig: ExplainRig) => void | Promise<void>;
+  readonly ask?: string;
+  readonly verdict: ExplainJson["verdict"];
+  readonly reason: string;
+  readonly way: string;
+  /** Details of single steps, with ok or no before them. */
+  readonly details?: Readonly<Record<string, string>>;
+}
+
+const TO_KERNEL = "best export-filter nexthop key write kernel";
+
+const CASES: readonly Case[] = [
+  {
+    why: "all is well",
+    setUp: async (rig) => {
+      await rig.source("uplinks");
+      rig.offer("uplinks", NET, GATEWAY);
+    },
+    verdict: "installed",
+    reason: "The kernel has it as wanted.",
+    way: `source import-filter ${TO_KERNEL}`,
+    details: {
+      source: "ok: uplinks offers it",
+      "import-filter": 'ok: uplinks lets it in by filter "all"',
+      best: "ok: uplinks is the only one, preference 200",
+      "export-filter": `ok: k's filter "all" let it pass`,
+      nexthop: 'ok: gateway 10.0.0.2 is on the link of "v0"',
+      key: "ok: table main (254), metric 32, protocol 120",
+      write: "ok: the kernel has taken it, or had it already",
+      kernel: "ok: table main (254) has 10.1.0.0/16 via 10.0.0.2 dev v0 proto krtd metric 32",
+    },
+  },
+  {
+    why: "a device that does not exist",
+    setUp: (rig) => rig.want(NET, { nexthops: [{ device: rig.interfaces.resolveDevice("late0") }] }),
+    verdict: "not-installed",
+    reason: 'Device "late0" does not exist: create device "late0", and krtd installs the route by itself.',
+    way: "source best export-filter !nexthop key !write !kernel",
+    details: {
+      nexthop: 'no: device "late0" does not exist',
+      write:
+        'no: Device "late0" does not exist (ENODEV); tried again when an interface, an address or a route changes',
+      kernel: "no: table main (254) has no route to it",
+    },
+  },
+  {
+    why: "a device that is down",
+    setUp: (rig) => {
+      const v1 = rig.kernel.links.byName("v1")!.ifindex;
+      rig.kernel.setDown(v1);
+      rig.want(NET, { nexthops: [{ device: v1 }] });
+    },
+    verdict: "not-installed",
+    reason: 'Device "v1" is down: bring it up (ip link set v1 up), and krtd installs the route by itself.',
+    way: "source best export-filter !nexthop key !write !kernel",
+  },
+  {
+    why: "a gateway nobody covers, in the kernel's words too",
+    setUp: (rig) => rig.want(NET, via("10.9.0.2")),
+    verdict: "not-installed",
+    reason:
+      "No address of an interface covers gateway 10.9.0.2: add such an address, or correct the gateway, and krtd installs the route by itself.",
+    way: "source best export-filter !nexthop key !write !kernel",
+    details: {
+      write:
+        "no: Nexthop has invalid gateway (ENETUNREACH); tried again when an interface, an address or a route changes",
+    },
+  },
+  {
+    why: "a gateway on another link than the device's",
+    setUp: (rig) => {
+      const v1 = rig.kernel.links.byName("v1")!.ifindex;
+      rig.want(NET, { nexthops: [{ via: "10.0.0.2", device: v1 }] });
+    },
+    verdict: "not-installed",
+    reason:
+      'Gateway 10.0.0.2 is on the link of "v0", not of "v1": correct the gateway or the device, and krtd installs the route by itself.',
+    way: "source best export-filter !nexthop key !write !kernel",
+  },
+  {
+    why: "a gateway that is this machine",
+    config: { family: 6 },
+    setUp: (rig) => rig.want("2001:db8:5::/48", via("2001:db8:0:1::1")),
+    ask: "2001:db8:5::/48",
+    verdict: "not-installed",
+    reason:
+      "The kernel refuses it: Gateway can not be a local address (EINVAL); gateway 2001:db8:0:1::1 is an address of this machine itself, so name another gateway.",
+    way: "source best export-filter !nexthop key !write !kernel",
+  },
+  {
+    why: "a preferred source that is not ours",
+    setUp: (rig) => rig.want(NET, { ...GATEWAY, prefsrc: "10.0.0.77" }),
+    verdict: "not-installed",
+    reason:
+      "The preferred source 10.0.0.77 is no address of this machine: add the address 10.0.0.77 to an interface, and krtd installs the route by itself.",
+    way: "source best export-filter !nexthop key !write !kernel",
+  },
+  {
+    why: "a gateway that the kernel reaches in a way of its own",
+    setUp: (rig) => {
+      foreign(rig, "10.9.0.0/24", 4, 0, null, "v1");
+      rig.want(NET, via("10.9.0.2"));
+    },
+    verdict: "installed",
+    reason: "The kernel has it as wanted.",
+    way: `source ${TO_KERNEL}`,
+    details: { nexthop: "ok: the kernel takes it" },
+  },
+  {
+    why: "a rival",
+    setUp: (rig) => {
+      foreign(rig, NET, 4, 32, "10.0.0.9", "v0");
+      rig.want(NET, GATEWAY);
+    },
+    verdict: "not-installed",
+    reason:
+      "Its key is held by 10.1.0.0/16 via 10.0.0.9 dev v0 proto static metric 32: delete that one, or give krtd's route another metric than 32.",
+    way: "source best export-filter nexthop !key !write !kernel",
+    details: {
+      key: "no: table main (254), metric 32: held by 10.1.0.0/16 via 10.0.0.9 dev v0 proto static metric 32",
+      kernel: "no: table main (254) has 10.1.0.0/16 via 10.0.0.9 dev v0 proto static metric 32 (foreign)",
+    },
+  },
+  {
+    why: "a foreign route that the kernel prefers",
+    setUp: (rig) => {
+      foreign(rig, NET, 3, 5, "10.0.0.9", "v0");
+      rig.want(NET, GATEWAY);
+    },
+    verdict: "installed",
+    reason:
+      "The kernel has it as wanted, but takes 10.1.0.0/16 via 10.0.0.9 dev v0 proto boot metric 5 first: delete that one, or give krtd's route a metric below 5.",
+    way: `source ${TO_KERNEL}`,
+  },
+  {
+    why: "the export filter",
+    config: { export: NO_METRIC_50 },
+    setUp: (rig) => rig.want(NET, GATEWAY, 50),
+    verdict: "not-installed",
+    reason: 'The export filter "no-50" of k turns it away: change the filter if it should be in the kernel.',
+    way: "source best !export-filter !kernel",
+    details: { "export-filter": `no: k's filter "no-50" turned it away` },
+  },
+  {
+    why: "nothing is exported",
+    config: { export: REJECT_ALL },
+    setUp: (rig) => rig.want(NET, GATEWAY),
+    verdict: "not-installed",
+    reason: "Protocol k exports nothing (export: none).",
+    way: "source best !export-filter !kernel",
+  },
+  {
+    why: "a filter changed softly lets pass what stood before it",
+    config: { export: NO_METRIC_50 },
+    setUp: (rig) => rig.want(NET, GATEWAY, 50),
+    later: (rig) => rig.protocol.channels[0]!.setExport(ACCEPT_ALL),
+    verdict: "not-installed",
+    reason: "The export filter of k lets it pass by now, but has not been asked again: krtctl reload k.",
+    way: "source best !export-filter !kernel",
+  },
+  {
+    why: "a filter changed softly would stop what it let pass",
+    setUp: (rig) => rig.want(NET, GATEWAY, 50),
+    later: (rig) => rig.protocol.channels[0]!.setExport(NO_METRIC_50),
+    verdict: "installed",
+    reason: "The kernel has it as wanted.",
+    way: `source ${TO_KERNEL}`,
+    details: {
+      "export-filter": `ok: k's filter "no-50" let it pass, but would not today: the route has not met it since`,
+    },
+  },
+  {
+    why: "learned",
+    config: { learn: true },
+    setUp: (rig) => foreign(rig, NET, 11, 7, "10.0.0.9", "v0"),
+    verdict: "installed",
+    reason: "The kernel has it from somebody else (proto zebra), and k learned it.",
+    way: "source import-filter best export-filter kernel",
+    details: {
+      source: "ok: k (learned) offers it",
+      "export-filter": "ok: k learned it from the kernel and does not write it back",
+    },
+  },
+  {
+    why: "configured and learned: the configured one wins, and has the higher metric in the kernel",
+    config: { learn: true },
+    setUp: (rig) => {
+      foreign(rig, NET, 11, 7, "10.0.0.9", "v0");
+      rig.want(NET, GATEWAY);
+    },
+    verdict: "installed",
+    reason:
+      "The kernel has it as wanted, but takes 10.1.0.0/16 via 10.0.0.9 dev v0 proto zebra metric 7 first: delete that one, or give krtd's route a metric below 7.",
+    way: `source ${TO_KERNEL}`,
+    details: {
+      source: "ok: source and k (learned) offer it",
+      best: "ok: source is better than k: preference 200 against 10",
+    },
+  },
+  {
+    why: "only in the kernel, and not learned",
+    setUp: (rig) => foreign(rig, NET, 4, 0, "10.0.0.9", "v0"),
+    verdict: "no-such-route",
+    reason:
+      "Nobody announces 10.1.0.0/16 to table t; the kernel has 10.1.0.0/16 via 10.0.0.9 dev v0 proto static, which k does not learn.",
+    way: "!source !kernel",
+  },
+  {
+    why: "in the kernel, and the import filter keeps it out",
+    config: { learn: true, import: filter("no-aliens", () => false) },
+    setUp: (rig) => foreign(rig, NET, 4, 0, "10.0.0.9", "v0"),
+    verdict: "not-installed",
+    reason: 'Protocol k knows the route, but its import filter "no-aliens" turns it away.',
+    way: "!source !import-filter !kernel",
+  },
+  {
+    why: "nowhere at all",
+    setUp: () => {},
+    verdict: "no-such-route",
+    reason: "Nobody announces 10.1.0.0/16 to table t, and nothing in it covers that.",
+    way: "!source !kernel",
+  },
+  {
+    why: "nowhere, but covered",
+    setUp: (rig) => rig.want("10.0.0.0/8", GATEWAY),
+    verdict: "no-such-route",
+    reason: "Nobody announces 10.1.0.0/16 to table t; what covers it there is 10.0.0.0/8 of source.",
+    way: "!source !kernel",
+  },
+  {
+    why: "in another table only",
+    setUp: async (rig) => {
+      await rig.source("lab", { tables: [rig.blue] });
+      rig.offer("lab", NET, GATEWAY);
+    },
+    verdict: "no-such-route",
+    reason:
+      "Nobody announces 10.1.0.0/16 to table t, but blue has it: krtctl explain 10.1.0.0/16 table blue.",
+    way: "!source !kernel",
+  },
+  {
+    why: "an address: its longest match",
+    setUp: (rig) => {
+      rig.want("10.0.0.0/8", GATEWAY);
+      rig.want(NET, GATEWAY);
+    },
+    ask: "10.1.2.3",
+    verdict: "installed",
+    reason: "10.1.0.0/16 is the longest match for 10.1.2.3: the kernel has it as wanted.",
+    way: `source ${TO_KERNEL}`,
+  },
+  {
+    why: "an address whose longest match in the kernel is somebody else's",
+    setUp: (rig) => {
+      foreign(rig, "10.1.2.0/24", 4, 0, "10.0.0.9", "v0");
+      rig.want(NET, GATEWAY);
+    },
+    ask: "10.1.2.3",
+    verdict: "installed",
+    reason:
+      "10.1.0.0/16 is the longest match for 10.1.2.3: the kernel has it as wanted, but for 10.1.2.3 it takes the longer 10.1.2.0/24 via 10.0.0.9 dev v0 proto static.",
+    way: `source ${TO_KERNEL}`,
+  },
+  {
+    why: "an address nothing matches",
+    setUp: () => {},
+    ask: "192.0.2.7",
+    verdict: "no-such-route",
+    reason: "Nobody announces a route for 192.0.2.7 to table t, and nothing in it covers that.",
+    way: "!source !kernel",
+  },
+  {
+    why: "observing",
+    config: { observe: true },
+    setUp: (rig) => rig.want(NET, GATEWAY),
+    verdict: "not-installed",
+    reason: "Observe mode: krtd writes nothing.",
+    way: "source best export-filter nexthop key !write !kernel",
+  },
+  {
+    why: "a type without nexthops",
+    setUp: (rig) => rig.want(NET, { type: "blackhole" }),
+    verdict: "installed",
+    reason: "The kernel has it as wanted.",
+    way: `source ${TO_KERNEL}`,
+    details: {
+      nexthop: "ok: type blackhole needs no nexthop",
+      kernel: "ok: table main (254) has blackhole 10.1.0.0/16 proto krtd metric 32",
+    },
+  },
+];
+
+/** Somebody else's `ip route append`. */
+function foreign(
+  rig: ExplainRig,
+  prefix: string,
+  protocol: number,
+  metric: number,
+  gateway: string | null,
+  device: string,
+): void {
+  const hop = {
+    gateway: gateway === null ? null : ip(gateway),
+    device: rig.kernel.links.byName(device)!.ifindex,
+  };
+  const errno = rig.foreign({ op: "append", prefix, protocol, metric, nexthops: [hop] });
+  expect(errno).toBe(0);
+}
+
+describe("explain", () => {
+  it.each(CASES)("$why: $verdict", async ({ config = {}, setUp, later, ask: asked = NET, ...expected }) => {
+    await using rig = await explainRig(config);
+    await setUp(rig);
+    await rig.start();
+    await later?.(rig);
+    const answer = await rig.explain(asked);
+    expect(answer.reason).toBe(expected.reason);
+    expect(way(answer)).toBe(expected.way);
+    expect(answer.verdict).toBe(expected.verdict);
+    for (const [name, detail] of Object.entries(expected.details ?? {})) {
+      expect(step(answer, name)).toBe(detail);
+    }
+  });
+
+  it("has the keys of the contract", async () => {
+    await using rig = await explainRig();
+    foreign(rig, NET, 4, 32, "10.0.0.9", "v0");
+    rig.want(NET, GATEWAY);
+    await rig.start();
+    const answer = await rig.explain(NET);
+    const shown = { dst: NET, table: 254, type: "unicast", gateway: "10.0.0.9", dev: "v0", metric: 32 };
+    expect(answer).toMatchObject({
+      dst: NET,
+      table: "t",
+      address: null,
+      route: { dst: NET, source: "source", kernel: { state: "failed", errno: 17 } },
+      wanted: { dst: NET, table: "t", gateway: "10.0.0.2", metric: 32, source: "source" },
+      "kernel-routes": [{ ...shown, class: "alien", verdict: "ignore" }],
+      rival: shown,
+      covering: { route: null, kernel: null },
+    });
+  });
+
+  it("tells what covers the net in the kernel too", async () => {
+    await using rig = await explainRig();
+    foreign(rig, "10.0.0.0/8", 4, 9, "10.0.0.9", "v0");
+    foreign(rig, "10.0.0.0/8", 4, 5, "10.0.0.8", "v0");
+    foreign(rig, "0.0.0.0/0", 4, 0, "10.0.0.7", "v0");
+    await rig.start();
+    expect((await rig.explain(NET)).covering.kernel).toMatchObject({ dst: "10.0.0.0/8", metric: 5 });
+  });
+
+  it.each([
+    ["by preference", 200, 0, 100, 0, "preference 200 against 100"],
+    ["by metric", 200, 5, 200, 10, "the same preference 200, metric 5 against 10"],
+    ["by a metric that is not set", 200, 0, 200, 10, "the same preference 200, metric none set against 10"],
+    ["by its age", 200, 7, 200, 7, "the same preference 200 and metric, and it came to the table first"],
+  ])("says why one source is better than another: %s", async (_how, p1, m1, p2, m2, why) => {
+    await using rig = await explainRig();
+    await rig.source("one");
+    await rig.source("two");
+    rig.offer("two", NET, GATEWAY, m2, p2);
+    rig.offer("one", NET, GATEWAY, m1, p1);
+    await rig.start();
+    expect(step(await rig.explain(NET), "best")).toBe(`ok: one is better than two: ${why}`);
+  });
+
+  it("looks at the kernel afresh: a route that went without a word is missed", async () => {
+    await using rig = await explainRig();
+    rig.want(NET, GATEWAY);
+    rig.os.faults.withoutMonitor = true;
+    await rig.start();
+    expect(rig.foreign({ op: "delete", prefix: NET, metric: 32 })).toBe(0);
+    const answer = await rig.explain(NET);
+    expect(answer.verdict).toBe("not-installed");
+    expect(answer.reason).toContain("is gone from the kernel since: the next scan puts it right");
+  });
+
+  it("belongs to the table that is named", async () => {
+    await using rig = await explainRig();
+    await rig.source("lab", { tables: [rig.blue] });
+    rig.offer("lab", NET, GATEWAY);
+    await rig.start();
+    const answer = await rig.explain(NET, "blue");
+    expect(answer.reason).toBe(
+      'No kernel protocol is attached to table blue: add one under "kernel:", or a pipe to a table that has one.',
+    );
+    expect(way(answer)).toBe("source import-filter best !export-filter");
+    expect(answer["kernel-routes"]).toEqual([]);
+  });
+
+  it.each([
+    ["disabled", true, "Kernel protocol k is disabled: krtctl enable k."],
+    ["down", false, "Kernel protocol k is down: krtctl show protocols all k."],
+  ])("says that the kernel protocol is %s", async (_state, disabled, reason) => {
+    await using rig = await explainRig();
+    rig.want(NET, GATEWAY);
+    await rig.start();
+    await rig.protocol.stop({ keep: false });
+    rig.entries[0] = { ...rig.entries[0]!, disabled, state: "down" };
+    const answer = await rig.explain(NET);
+    expect(answer.reason).toBe(reason);
+    expect(way(answer)).toBe("source best !export-filter !kernel");
+  });
+
+  const view = (more: Partial<StaticRouteView>): StaticRouteView => ({
+    prefix: prefixOf(NET),
+    attrs: null,
+    recursive: null,
+    metric: null,
+    preference: 200,
+    ...more,
+  });
+
+  it.each([
+    [
+      "a recursive route without a way",
+      view({ recursive: parseIp("10.9.9.9") }),
+      {},
+      "no route it may follow leads to 10.9.9.9 (recursive)",
+    ],
+    ["a link that is down", view({}), {}, "the link it leads over is down (check-link)"],
+    [
+      "an import filter",
+      view({
+        attrs: {
+          type: "blackhole",
+          nexthops: [],
+          prefsrc: null,
+          scope: null,
+          flow: 0,
+          metrics: new Map(),
+          opaque: false,
+        },
+      }),
+      { import: filter("no-tests", () => false) },
+      'its import filter "no-tests" turns it away',
+    ],
+  ])("knows configured routes that are not announced: %s", async (_what, route, options, why) => {
+    await using rig = await explainRig();
+    const other = view({ prefix: prefixOf("10.200.0.0/16") });
+    const facet = { count: 3000, route: (i: number) => (i === 2500 ? route : other) };
+    await rig.source("uplinks", { ...options, more: { static: facet } });
+    await rig.start();
+    const answer = await rig.explain(NET);
+    expect(answer.verdict).toBe("not-installed");
+    expect(answer.reason).toBe(`Protocol uplinks knows the route, but ${why}.`);
+    expect(answer.route).toBeNull();
+  });
+
+  it("knows the route that a pipe keeps in the other table", async () => {
+    await using rig = await explainRig();
+    await rig.source("lab", { tables: [rig.blue] });
+    await rig.source("pipe1", {
+      tables: [rig.blue, rig.table],
+      more: { type: "pipe" },
+      export: filter("few", () => false),
+      sink: { exported: () => {} },
+    });
+    rig.offer("lab", NET, GATEWAY);
+    await rig.start();
+    expect((await rig.explain(NET)).reason).toBe(
+      'Protocol pipe1 knows the route, but its filter "few" keeps the one of table blue there.',
+    );
+  });
+
+  it.each([
+    ["", 400, "explain needs a prefix"],
+    ["prefix=nonsense", 400, '"nonsense" is not a prefix'],
+    ["prefix=10.1.0.1/16", 400, "Did you mean 10.1.0.0/16?"],
+    ["prefix=10.1.0.0/16&table=nope", 404, "There are t, blue."],
+    ["prefix=2001:db8::/32&table=t", 400, "Table t holds IPv4 routes"],
+    ["prefix=10.1.0.0/16&all", 400, "Unknown query parameter"],
+  ])("refuses ?%s with %i", async (query, status, words) => {
+    await using rig = await explainRig();
+    const answer = await ask(rig.path, `/v1/explain?${query}`);
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.text)).toMatchObject({ error: { code: expect.any(String) } });
+    expect(answer.text.replaceAll('\\"', '"')).toContain(words);
+  });
+
+  it("takes default for the default route of the table", async () => {
+    await using rig = await explainRig({ family: 6 });
+    rig.want("::/0", { nexthops: [{ via: "2001:db8:0:1::2" }] });
+    await rig.start();
+    expect(await rig.explain("default", "t")).toMatchObject({ dst: "::/0", verdict: "installed" });
+  });
+});
