@@ -6,6 +6,7 @@
  */
 
 import { ENOENT, EPERM, ESRCH } from "../../lib/errno.ts";
+import { KrtdError } from "../../lib/errors.ts";
 import { formatPrefix } from "../../lib/prefix.ts";
 import {
   type InterfaceSink,
@@ -45,15 +46,22 @@ export class ModelOs implements Os {
   readonly faults: Faults = new Faults();
   /** Every change that was sent, oldest first. A test may empty it. */
   readonly journal: JournalEntry[] = [];
-  private readonly kernel: ModelKernel;
+  private readonly find: (() => ModelKernel) | null;
   private readonly attrs: AttrsWords;
   private readonly monitors = new Set<ModelMonitor>();
   private routeWrites = 0;
   private overruns = 0;
   private lastWrite: Promise<void> = Promise.resolve();
+  private held: ModelKernel | null;
+  private closed = false;
 
-  constructor(kernel: ModelKernel, attrs: AttrsWords) {
-    this.kernel = kernel;
+  /**
+   * Over one kernel for ever; or, with a function, over the one it gives at open(), held until close(), as sockets
+   * hold their network namespace. Such an Os throws "not-open" where the real one does.
+   */
+  constructor(kernel: ModelKernel | (() => ModelKernel), attrs: AttrsWords) {
+    this.find = typeof kernel === "function" ? kernel : null;
+    this.held = typeof kernel === "function" ? null : kernel;
     this.attrs = attrs;
   }
 
@@ -62,38 +70,47 @@ export class ModelOs implements Os {
     return { overruns, truncated: 0, forged: 0, malformed: 0, routeWrites };
   }
 
-  async open(): Promise<void> {}
+  async open(): Promise<void> {
+    this.held ??= this.find?.() ?? null;
+    this.closed = false;
+  }
 
   async close(): Promise<void> {
+    this.closed = true;
     await this.lastWrite;
     for (const monitor of [...this.monitors]) await monitor.close();
+    if (this.find !== null) this.held = null;
   }
 
   async mayWrite(): Promise<boolean> {
+    this.opened();
     return !this.faults.privilegeDenied;
   }
 
   async scanInterfaces(sink: InterfaceSink): Promise<ScanOutcome> {
+    const kernel = this.opened();
     await Promise.resolve();
     const reason = this.faults.takeIncompleteInterfaceScan();
-    const links = this.kernel.links.all().map((link) => this.kernel.links.info(link));
+    const links = kernel.links.all().map((link) => kernel.links.info(link));
     const shown = reason === null ? links : links.slice(0, links.length >> 1);
     for (const link of shown) sink.link(link);
-    const addresses = reason === null ? [...this.kernel.addresses(4), ...this.kernel.addresses(6)] : [];
+    const addresses = reason === null ? [...kernel.addresses(4), ...kernel.addresses(6)] : [];
     for (const address of addresses) sink.address(address);
     return { complete: reason === null, reason, messages: shown.length + addresses.length };
   }
 
   async scanRoutes(query: RouteQuery, sink: RouteSink): Promise<ScanOutcome> {
+    const kernel = this.opened();
     await Promise.resolve();
     const { family, table } = query;
     const reason = this.faults.takeIncompleteScan();
     const flyweight = new RouteFlyweight();
-    const nets = this.kernel.nets(family, table);
+    const nets = kernel.nets(family, table);
     const end = reason === null ? nets.length : nets.length >> 1;
     let messages = 0;
     for (let i = 0; i < end; i++) {
-      for (const route of this.kernel.routesOf(table, nets[i]!)) {
+      if (this.closed) return { complete: false, reason: "the transport was closed", messages };
+      for (const route of kernel.routesOf(table, nets[i]!)) {
         sink.route(flyweight.show(route));
         messages++;
         this.faults.shown(messages);
@@ -103,15 +120,17 @@ export class ModelOs implements Os {
     return { complete: reason === null, reason, messages };
   }
 
-  writeRoutes(batch: RouteBatch): Promise<void> {
-    const written = this.lastWrite.then(() => this.apply(batch));
+  async writeRoutes(batch: RouteBatch): Promise<void> {
+    const kernel = this.opened();
+    const written = this.lastWrite.then(() => this.apply(kernel, batch));
     this.lastWrite = written;
-    return written;
+    await written;
   }
 
   async monitor(sink: MonitorSink): Promise<Monitor | null> {
+    const kernel = this.opened();
     if (this.faults.withoutMonitor) return null;
-    const monitor = new ModelMonitor(this.kernel, this, sink, () => this.monitors.delete(monitor));
+    const monitor = new ModelMonitor(kernel, this, sink, () => this.monitors.delete(monitor));
     this.monitors.add(monitor);
     return monitor;
   }
@@ -122,7 +141,12 @@ export class ModelOs implements Os {
     for (const monitor of this.monitors) monitor.lose(reason);
   }
 
-  private apply(batch: RouteBatch): void {
+  private opened(): ModelKernel {
+    if (this.held === null) throw new KrtdError("not-open", "Cannot use the model kernel: it is not open");
+    return this.held;
+  }
+
+  private apply(kernel: ModelKernel, batch: RouteBatch): void {
     batch.errorText.clear();
     for (let i = 0; i < batch.count; i++) {
       this.routeWrites++;
@@ -130,7 +154,7 @@ export class ModelOs implements Os {
       const request = requestOf(batch, i, this.attrs);
       const said = this.faults.privilegeDenied
         ? { errno: EPERM, message: null }
-        : (fault ?? this.kernel.route(request, this));
+        : (fault ?? kernel.route(request, this));
       const gone = request.op === "delete" && (said.errno === ESRCH || said.errno === ENOENT);
       const answer = gone ? SUCCESS : said;
       const { family, w0, w1, w2, w3, length } = request.prefix;

@@ -2,9 +2,13 @@
  * Opening things in another network namespace: setns(2) moves the calling thread there, and a socket stays in
  * the namespace it was opened in. So the thread goes, opens, and comes back, all in one synchronous stretch:
  * nothing else of the process ever runs in the other namespace.
+ *
+ * A socket also holds the namespace: when its name is deleted, it lives on for us, with all its links and routes,
+ * and dumps, writes and notifications work as before, until our last socket there is closed.
  */
 
-import { errnoText } from "../../../lib/errno.ts";
+import { statSync } from "node:fs";
+import { EACCES, EINVAL, ENOENT, EPERM, errnoText } from "../../../lib/errno.ts";
 import { KrtdError } from "../../../lib/errors.ts";
 import { CLONE_NEWNET } from "./constants.ts";
 import { close, open, setns } from "./libc.ts";
@@ -16,6 +20,21 @@ const HOME = "/proc/thread-self/ns/net";
 /** A name as of `ip netns` becomes its path; a path stays. */
 export function netnsPath(nameOrPath: string): string {
   return nameOrPath.includes("/") ? nameOrPath : `/run/netns/${nameOrPath}`;
+}
+
+/**
+ * Which namespace the file stands for, as "device:inode" of nsfs, or null when there is none: no such file, or one
+ * that `ip netns add` has made but not mounted yet. Two that exist at the same time differ. The kernel gives the
+ * number of one that is gone to the next, so a replacement is certain to show only while the first is held, as
+ * sockets of ours do.
+ */
+export function netnsIdentity(nameOrPath: string): string | null {
+  try {
+    const { dev, ino } = statSync(netnsPath(nameOrPath), { bigint: true });
+    return dev === statSync(HOME, { bigint: true }).dev ? `${dev}:${ino}` : null;
+  } catch {
+    return null;
+  }
 }
 
 /**
@@ -44,10 +63,17 @@ export function insideNetns<T>(nameOrPath: string, fn: () => T): T {
 }
 
 function unavailable(path: string, errno: number): KrtdError {
-  return new KrtdError("netns-unavailable", `Cannot enter network namespace ${path}: ${errnoText(errno)}`, {
-    hint: "`ip netns list` shows the named namespaces; entering one needs CAP_SYS_ADMIN.",
-  });
+  const hint = HINTS.get(errno);
+  const message = `Cannot enter network namespace ${path}: ${errnoText(errno)}`;
+  return new KrtdError("netns-unavailable", message, hint === undefined ? {} : { hint });
 }
+
+const HINTS: ReadonlyMap<number, string> = new Map([
+  [ENOENT, "`ip netns list` shows the named namespaces."],
+  [EPERM, "Entering a network namespace needs CAP_SYS_ADMIN besides CAP_NET_ADMIN."],
+  [EACCES, "The file cannot be read; `ip netns` may not have finished making it."],
+  [EINVAL, "The file stands for no network namespace; `ip netns` may not have finished making it."],
+]);
 
 /** A thread left in a foreign namespace would write to the wrong tables: nothing may go on. */
 function strand(errno: number): never {
