@@ -125,8 +125,9 @@ export class TableDiff {
 
   private unwanted(route: KernelRouteView, node: NodeId, exported: boolean): string {
     if (!exported) return "nobody wants it any more";
-    const { metric } = this.kernel.facet.status(node);
-    return metric === route.metric ? "a second route of krtd's at this key" : `wanted at metric ${metric}`;
+    const { metric, state } = this.kernel.facet.status(node);
+    if (metric === route.metric) return "a second route of krtd's at this key";
+    return `wanted at metric ${metric}${state === "synced" ? "" : ", and stays until that is there"}`;
   }
 
   private difference(route: KernelRouteView, node: NodeId): string {
