@@ -83,7 +83,8 @@ const readProtocol: ItemReader<number> = (item) => {
   const number = typeof item === "string" ? (kernelProtocolNumber(item) ?? wholeNumber(item)) : item;
   if (typeof number === "number" && Number.isInteger(number) && number >= 1 && number <= 255) return [number];
   const what = "a number from 1 to 255 or a name such as zebra";
-  return mustBe("protocol", what, item, kernelProtocolNames());
+  const names = kernelProtocolNames().filter((name) => name !== "unspec");
+  return mustBe("protocol", what, item, names);
 };
 
 const readGateway: ItemReader<Prefix> = (item) => {

@@ -109,9 +109,14 @@ const match: z.ZodType<FilterMatchInput | null> = section({
   preference: items("a number or a range such as 100-200", "krtd's own ranking of routes", TEXT_OR_NUMBER),
 });
 
-const MTU = { error: "0 or a whole number from 68 to 65520" };
+const MTU = "0 or a whole number from 68 to 65520";
 const FLAG = { error: "true or false" };
-const SCOPE = { error: "global, site, link, host or a number from 0 to 255" };
+const SCOPE = "global, site, link, host or a number from 0 to 255";
+
+/** A whole number as one of several things a value may be: zod may report the error of that one alone. */
+function number(from: number, to: number, error: string) {
+  return z.number({ error }).int({ error }).min(from, { error }).max(to, { error });
+}
 
 const u32 = (description: string) => whole(0, 4294967295).nullable().optional().meta({ description });
 
@@ -127,7 +132,7 @@ function milliseconds(parts: number, description: string) {
   const to = Math.floor(4294967295 / parts);
   const error = `a time in milliseconds up to ${to}, or one such as 50ms or 1s`;
   return z
-    .union([z.string().regex(/^[0-9]{1,10}(ms|s)$/, { error }), z.number().int().min(0).max(to)], { error })
+    .union([z.string().regex(/^[0-9]{1,10}(ms|s)$/, { error }), number(0, to, error)], { error })
     .nullable()
     .optional()
     .meta({ description });
@@ -138,13 +143,13 @@ const set: z.ZodType<FilterSetInput | null> = section({
   preference: whole(0, 65535).optional().meta({ description: "The highest wins" }),
   prefsrc: address.nullable().optional().meta({ description: "Preferred source address; null: none" }),
   scope: z
-    .union([z.string(), z.number().int().min(0).max(255)], SCOPE)
+    .union([z.string(), number(0, 255, SCOPE)], { error: SCOPE })
     .nullable()
     .optional()
     .meta({ description: "Scope of IPv4 routes; null: as the nexthops need" }),
   realm: u32("Realm of IPv4 routes"),
   mtu: z
-    .union([z.literal(0), whole(68, 65520)], MTU)
+    .union([z.literal(0), number(68, 65520, MTU)], { error: MTU })
     .nullable()
     .optional()
     .meta({ description: "Path MTU in bytes; IPv6 takes 1280 and more" }),
