@@ -22,7 +22,7 @@ const DONE: Readonly<Record<ProtocolAction, string>> = {
   reload: "reloaded",
 };
 
-/** Exit code 1 when it was not done to all. */
+/** Exit code 1 when it was not done to all; that nothing can be done to a device protocol is no failure of `all`. */
 export async function act(action: ProtocolAction, session: Session, output: Output): Promise<number> {
   const path = protocolPath(session, action);
   const request = { method: "POST", path, progress: atWork(session) } as const;
@@ -35,7 +35,7 @@ export async function act(action: ProtocolAction, session: Session, output: Outp
       )
       .join(""),
   );
-  return answer.protocols.every(({ done }) => done) ? EXIT_OK : EXIT_FAILED;
+  return answer.protocols.every(({ done, type }) => done || type === "device") ? EXIT_OK : EXIT_FAILED;
 }
 
 function protocolPath(session: Session, verb: string): string {

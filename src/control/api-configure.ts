@@ -3,6 +3,7 @@
  * is the daemon's to know; here are the questions, and the answers of HTTP.
  */
 
+import { resolve } from "node:path";
 import { MAX_DURATION_MS } from "../lib/duration.ts";
 import { ApiError } from "./api-error.ts";
 import type { ConfigureResult } from "./backend.ts";
@@ -42,7 +43,7 @@ export async function configure(call: Call): Promise<void> {
   if (result === null) throw nothingTo("undo", "There is no configuration to go back to");
   const used = usable(result);
   call.json(200, {
-    file: used.file,
+    file: resolve(used.file),
     mode,
     applied: used.applied,
     "undo-in-seconds": backend.status().config["undo-in-seconds"],
@@ -55,7 +56,7 @@ export async function plan(call: Call): Promise<void> {
   noParameters(call);
   const file = fileOf(new Body(call.body, ["file"], PLAN_HINT));
   const result = usable(await call.backend.configure({ file, mode: "plan", undoAfterMs: null }));
-  call.json(200, { file: result.file, plan: result.plan } satisfies PlanJson);
+  call.json(200, { file: resolve(result.file), plan: result.plan } satisfies PlanJson);
 }
 
 /** The daemon's working directory means nothing to a client, so only whole paths are taken. */

@@ -1,7 +1,6 @@
 /** The answers about protocols: what they are and do, and what is done to them. */
 
 import { errorText } from "../lib/errors.ts";
-import type { ProtocolEntry } from "../nest/protocol.ts";
 import { ApiError } from "./api-error.ts";
 import type { ProtocolAction } from "./backend.ts";
 import { Body } from "./body.ts";
@@ -43,13 +42,13 @@ export function scan(call: Call): void {
 /** One after the other. What fails for one does not keep the others from it; 409 when it failed for all. */
 export async function act(call: Call, action: ProtocolAction): Promise<void> {
   nothingBesides(call);
-  const matching = matchProtocols(call.backend, call.name).map(nameOf);
+  const matching = matchProtocols(call.backend, call.name).map(({ protocol }) => protocol);
   // As at a stop: what brings routes goes before what takes them away from the kernel.
-  const names = action === "disable" ? matching.toReversed() : matching;
+  const ordered = action === "disable" ? matching.toReversed() : matching;
   const done: ActJson["protocols"][number][] = [];
-  for (const name of names) {
+  for (const { name, type } of ordered) {
     const reason = await call.backend.act(action, name);
-    done.push({ name, done: reason === null, reason });
+    done.push({ name, type, done: reason === null, reason });
   }
   if (done.some((one) => one.done)) {
     call.json(200, { action, protocols: done } satisfies ActJson);
@@ -57,10 +56,6 @@ export async function act(call: Call, action: ProtocolAction): Promise<void> {
   }
   const reasons = done.map(({ name, reason }) => `${name}: ${reason}`).join("; ");
   throw new ApiError(409, `cannot-${action}`, `Cannot ${action} ${reasons}`);
-}
-
-function nameOf({ protocol }: ProtocolEntry): string {
-  return protocol.name;
 }
 
 function nothingBesides(call: Call): void {

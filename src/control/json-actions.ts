@@ -1,6 +1,7 @@
 /** The answers to what is asked by POST, as types: what was done, or would be. json.ts has those of the lists. */
 
 import type { ConfigPlan } from "../config/plan.ts";
+import type { ProtocolType } from "../nest/protocol.ts";
 import type { ProtocolAction } from "./backend.ts";
 
 export interface ScanJson {
@@ -34,6 +35,7 @@ export interface ActJson {
   readonly action: ProtocolAction;
   readonly protocols: readonly {
     readonly name: string;
+    readonly type: ProtocolType;
     readonly done: boolean;
     /** Why it was not done, or null. */
     readonly reason: string | null;

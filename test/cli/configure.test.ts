@@ -228,9 +228,14 @@ describe("krtctl enable, disable, restart, reload", () => {
   it("exit 1 when it was not done to all, and 6 for an unknown name", async () => {
     router.refusals.set("device1", "a device protocol cannot be disabled");
     const all = await krtctl("disable all");
-    expect(all.code).toBe(1);
+    expect(all.code, "a device protocol is not counted").toBe(0);
     expect(all.out).toContain("uplinks: disabled\n");
     expect(all.out).toContain("device1: not disabled: a device protocol cannot be disabled\n");
+    router.refusals.set("lab", "why");
+    expect(await krtctl("reload all")).toMatchObject({
+      code: 1,
+      out: expect.stringContaining("lab: not reloaded: why"),
+    });
     expect(await krtctl("disable device1")).toMatchObject({
       code: 1,
       err: expect.stringContaining("Cannot disable device1: a device protocol"),

@@ -1,4 +1,5 @@
 import { type IncomingMessage, request } from "node:http";
+import { resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ConfigPlan } from "../../src/config/plan.ts";
 import type { ConfigureRequest } from "../../src/control/backend.ts";
@@ -116,6 +117,11 @@ describe("POST /v1/configure", () => {
 });
 
 describe("POST /v1/plan", () => {
+  it("tells the file by its whole path, however the daemon was given it", async () => {
+    router.result = { ok: true, file: "krt.yaml", plan: PLAN, applied: false };
+    expect(await post("/v1/plan", null, 200)).toMatchObject({ file: resolve("krt.yaml") });
+  });
+
   it("asks for the plan of a file, or of the running one", async () => {
     expect(await post("/v1/plan", null, 200)).toEqual({ file: "/etc/krt.yaml", plan: PLAN });
     await post("/v1/plan", { file: "/a" }, 200);
@@ -139,7 +145,11 @@ describe("POST /v1/protocols/NAME", () => {
     expect(router.acts).toEqual(acts);
     expect(answer).toEqual({
       action: verb,
-      protocols: acts.map((one) => ({ name: one.split(" ")[1], done: true, reason: null })),
+      protocols: acts.map((one) => {
+        const protocol = one.split(" ")[1]!;
+        const type = protocol.startsWith("kernel") ? "kernel" : "static";
+        return { name: protocol, type, done: true, reason: null };
+      }),
     });
   });
 
@@ -148,7 +158,7 @@ describe("POST /v1/protocols/NAME", () => {
     const answer = (await post("/v1/protocols/all/disable", null, 200)) as { protocols: unknown[] };
     expect(answer.protocols).toHaveLength(6);
     const reason = "a device protocol cannot be disabled";
-    expect(answer.protocols.at(-1)).toEqual({ name: "device1", done: false, reason });
+    expect(answer.protocols.at(-1)).toEqual({ name: "device1", type: "device", done: false, reason });
   });
 
   it("is 409 when it was done to none, 404 for an unknown name, 400 with a body", async () => {
