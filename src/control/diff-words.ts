@@ -39,7 +39,7 @@ function traits(route: AnyRouteJson, devices: boolean): Traits {
     .map(({ dev, ...hop }) => nexthopWords(devices && dev !== undefined ? { ...hop, dev } : hop))
     .sort();
   // The kernel shows nexthops of its own for the others (IPv6: lo).
-  if (route.type === "unicast" && hops.length > 0) found.set("nexthop", hops.join(" "));
+  if (route.type === "unicast" && hops.length > 0) found.set("nexthop", hops.join(" and "));
   set("prefsrc", route.prefsrc);
   set("mtu", route.mtu);
   for (const [name, value] of Object.entries(route.metrics ?? {})) set(name, value);
