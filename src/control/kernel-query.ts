@@ -68,10 +68,13 @@ export async function dumpKernel(
       if (query.for === null) keep(route);
       else longest.offer(route);
     };
-    const dump = facet.dump(onRoute).finally(() => {
-      for (const route of longest.routes) keep(route);
-      dumping = false;
-    });
+    const dump = facet
+      .dump(onRoute)
+      .catch(refusal)
+      .finally(() => {
+        for (const route of longest.routes) keep(route);
+        dumping = false;
+      });
     const send = sendBacklog(backlog, records, clock, () => dumping).catch((error: unknown) => {
       lost = error instanceof Error ? error : new Error(String(error));
     });
@@ -81,6 +84,12 @@ export async function dumpKernel(
     if (problem !== null) problems.push(`${nameOf(table)}: ${problem}`);
   }
   return problems;
+}
+
+/** Why there is no dump at all (the namespace is gone). Anything but a refusal is thrown on. */
+function refusal(error: unknown): string {
+  if (error instanceof KrtdError) return error.message;
+  throw error;
 }
 
 function nameOf({ facet, netns }: DumpedTable): string {

@@ -8,7 +8,7 @@ import { kernelProtocolName } from "../lib/kernel-names.ts";
 import type { Channel } from "../nest/channel.ts";
 import type { Interfaces } from "../nest/iface.ts";
 import { originOf, PLAIN_ORIGIN } from "../nest/origin.ts";
-import type { KernelFacet, KernelRouteStatus, KernelState, Protocol } from "../nest/protocol.ts";
+import type { KernelFacet, KernelRouteStatus, KernelState, ProtocolEntry } from "../nest/protocol.ts";
 import { type AttrsId, NONE, type NodeId, type RouteId } from "../nest/route.ts";
 import type { Rtable } from "../nest/rtable.ts";
 import type { ControlBackend } from "./backend.ts";
@@ -22,6 +22,8 @@ export interface AttachedKernel {
   readonly name: string;
   readonly facet: KernelFacet;
   readonly channel: Channel;
+  /** It is down, switched off by hand or for want of its namespace: it keeps nothing in the kernel. */
+  readonly down: boolean;
   /** Its source id in the table: routes of it are learned ones. */
   readonly source: number;
 }
@@ -62,9 +64,8 @@ export class TableContext {
 
   /** How the kernel stands to a live route of the node. */
   state(node: NodeId, route: RouteId, best: boolean): KernelState {
-    if (this.kernel === null) return "none";
     if (this.isLearned(route)) return "learned";
-    return best ? this.kernel.facet.status(node).state : "none";
+    return this.status(node, route, best)?.state ?? "none";
   }
 
   /** The Route JSON of interfaces.md §2. */
@@ -87,12 +88,15 @@ export class TableContext {
   }
 
   private isLearned(route: RouteId): boolean {
-    return this.rtable.sourceOf(route) === this.kernel?.source;
+    return this.kernel !== null && this.rtable.sourceOf(route) === this.kernel.source;
   }
 
   /** Null when the kernel protocol has no say about the route: only the best of a net goes to the kernel. */
   private status(node: NodeId, route: RouteId, best: boolean): KernelRouteStatus | null {
-    return best && this.kernel !== null && !this.isLearned(route) ? this.kernel.facet.status(node) : null;
+    const { kernel } = this;
+    return best && kernel !== null && !kernel.down && !this.isLearned(route)
+      ? kernel.facet.status(node)
+      : null;
   }
 
   private kernelText(status: KernelRouteStatus | null, node: NodeId, route: RouteId): string {
@@ -193,19 +197,21 @@ export class TableContext {
 
 /** Every table with its kernel protocol. */
 export function tableContexts(backend: ControlBackend): TableContext[] {
-  const protocols = backend.protocols().map(({ protocol }) => protocol);
+  const entries = backend.protocols();
   return backend.tables().map((rtable) => {
-    const here = protocols.filter(({ channels }) => channels.some(({ table }) => table === rtable));
-    const attached = here.find(({ kernel }) => kernel !== undefined);
+    const here = entries.filter(({ protocol }) => protocol.channels.some(({ table }) => table === rtable));
+    const attached = here.find(({ protocol }) => protocol.kernel !== undefined);
     // Without a kernel protocol, what brings routes from a namespace tells.
-    const netns =
-      attached === undefined ? (here.find((p) => p.netns !== null)?.netns ?? null) : attached.netns;
+    const place = attached ?? here.find(({ protocol }) => protocol.netns !== null);
+    const netns = place?.protocol.netns ?? null;
     return new TableContext(rtable, attachedKernel(attached), netns, backend.interfacesOf(netns));
   });
 }
 
-function attachedKernel(protocol: Protocol | undefined): AttachedKernel | null {
+function attachedKernel(entry: ProtocolEntry | undefined): AttachedKernel | null {
+  const { protocol, state } = entry ?? {};
   const channel = protocol?.channels[0];
   if (protocol?.kernel === undefined || channel === undefined) return null;
-  return { name: protocol.name, facet: protocol.kernel, channel, source: channel.source };
+  const { name, kernel: facet } = protocol;
+  return { name, facet, channel, down: state === "down", source: channel.source };
 }

@@ -94,6 +94,14 @@ describe("routeRow()", () => {
     expect(line(routeRow({ ...ROUTE, ...more }, PIPE))).toBe(`${head} ${text}`);
   });
 
+  it("says why nobody brings it to the kernel", () => {
+    const none = { ...ROUTE.kernel, state: "none", metric: null } as const;
+    expect(line(routeRow({ ...ROUTE, kernel: none }, PIPE))).toBe(`${head} [uplinks] none: kernel4 is down`);
+    expect(line(routeRow({ ...ROUTE, kernel: { ...none, protocol: null } }, PIPE))).toBe(
+      `${head} [uplinks] none: no kernel protocol on this table`,
+    );
+  });
+
   it("gives numbers when asked for", () => {
     const learned = { ...ROUTE, protocol: "zebra", "protocol-id": 11 };
     expect(line(routeRow(learned, { ...PIPE, numeric: true }))).toContain("proto 11 ");

@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { KrtdError } from "../../src/lib/errors.ts";
 import { Interfaces } from "../../src/nest/iface.ts";
 import {
   addSampleRoutes,
@@ -157,6 +158,17 @@ describe("krtctl, other lists", () => {
     const ran = await krtctl("show kernel");
     expect(ran.code).toBe(1);
     expect(ran.err).toContain("kernel table 254, IPv4: interrupted");
+  });
+
+  it("show kernel goes on when a table cannot be dumped at all, and exits 1", async () => {
+    router.kernel4.dump = async () => {
+      throw new KrtdError("closed", "the namespace is gone");
+    };
+    router.kernelRoute(router.kernel6, "2001:db8::/32", { hops: [{ device: 2 }] });
+    const ran = await krtctl("show kernel");
+    expect(ran.code).toBe(1);
+    expect(ran.out).toContain("2001:db8::/32 dev eth0");
+    expect(ran.err).toContain("kernel table 254, IPv4: the namespace is gone");
   });
 
   it("show static shows the configured routes and how each stands", async () => {

@@ -117,6 +117,17 @@ describe("kernel.as", () => {
   });
 });
 
+describe("a kernel protocol that is down", () => {
+  it("has no say about routes", async () => {
+    const router = await makeRouter();
+    router.route("uplinks", "10.0.0.0/8", WAY);
+    const at = router.entries.findIndex(({ protocol }) => protocol.name === "kernel4");
+    router.entries[at] = { ...router.entries[at]!, disabled: true, state: "down" };
+    const [route] = await get<RouteJson>(router, "/v1/routes?state=none");
+    expect(route!.kernel).toMatchObject({ protocol: "kernel4", table: 254, metric: null, state: "none" });
+  });
+});
+
 describe("a static route", () => {
   async function statics(view: Partial<StaticRouteView>): Promise<StaticRouteJson> {
     const router = await makeRouter();

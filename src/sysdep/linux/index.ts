@@ -83,6 +83,7 @@ export class LinuxOs implements Os {
       throw new KrtdError(
         "unsupported",
         `Cannot serve network namespace ${netns}: transport ${this.netlink.name} opens its sockets in the process's own`,
+        { hint: "`netlink.transport: socket` serves any namespace." },
       );
     }
     this.log.debug("opening netlink in a network namespace", { netns });
