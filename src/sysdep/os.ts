@@ -64,9 +64,10 @@ export interface InterfaceSink {
 }
 
 /**
- * new: RTM_NEWROUTE. replaced: RTM_NEWROUTE with NLM_F_REPLACE, the first route of the key (IPv4), whoever owned it, or
- * of its class (IPv6) is gone in favour of this one. gone: RTM_DELROUTE; of an IPv6 multipath route perhaps only the
- * nexthop shown.
+ * new: RTM_NEWROUTE. replaced: RTM_NEWROUTE with NLM_F_REPLACE: the first route of the key (IPv4), whoever owned it, or
+ * of its class (IPv6), siblings and all, is gone in favour of this one. gone: RTM_DELROUTE; of an IPv6 multipath route
+ * perhaps only the nexthop shown. What the request was called does not matter: a replace of nothing is new, except that
+ * IPv6 calls a replace by several nexthops a replacement in any case. A replace by the very same is silent in IPv4.
  */
 export type RouteChange = "new" | "replaced" | "gone";
 
@@ -162,7 +163,11 @@ export interface OsProvider {
 }
 
 export interface NetnsWatch {
-  /** Something that is another for another namespace of the same name, or null: there is none now. */
+  /**
+   * Something that is another for another namespace of the same name, or null: there is none now. Sure to differ only
+   * from that of a namespace that still exists, and one that an open Os serves does. So ask BEFORE open(): should the
+   * namespace be replaced in between, the answer is then another than later on.
+   */
   identity(): string | null;
   /** Idempotent; `changed` is not called any more. */
   close(): void;
