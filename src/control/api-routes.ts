@@ -101,7 +101,7 @@ export async function kernel(call: Call): Promise<void> {
   const problems = await dumpKernel(selection, stream ?? counter, call.clock);
   if (problems.length > 0) {
     const message = `Cannot read the kernel's routes completely: ${problems.join("; ")}`;
-    const hint = "The table changes while it is read; try again.";
+    const hint = "Tables change while they are read: try again, or ask for the others alone (table NAME).";
     if (stream === null || !stream.started) throw new ApiError(503, "incomplete-dump", message, hint);
     stream.fail(errorBody("incomplete-dump", message, hint));
   } else if (stream === null) {
