@@ -1,6 +1,8 @@
 /** filters: of krt.yaml: what its rules come to, every mistake with its exact words and place, and who may be named. */
 
+import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
+import { keysAt } from "../../src/config/schema.ts";
 import { congestionName } from "../../src/lib/congestion-names.ts";
 import { parseIp } from "../../src/lib/ip.ts";
 import { isPrefix, parsePrefix } from "../../src/lib/prefix.ts";
@@ -614,5 +616,25 @@ pipe: {p: {peer-table: blue4, import: g, export: f}}
       `${AROUND}filters: {f: [${rules.join(", ")}], g: [{match: {type: x}, action: accept}]}\n`,
     );
     expect(text).toContain("more problems");
+  });
+});
+
+describe("docs/filters.md", () => {
+  const text = readFileSync(new URL("../../docs/filters.md", import.meta.url), "utf8");
+  const examples = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml]) => yaml!);
+
+  it.each(examples)("is right about\n%s", async (yaml) => {
+    expect(await dir.problems(yaml)).toBe("");
+  });
+
+  it("names every key of a match and of a set", () => {
+    for (const section of ["match", "set"]) {
+      const keys = keysAt(["filters", "f", 0, section]).filter((key) => !key.includes("_"));
+      const table = text.split(`## ${section}\n`)[1]!.split("\n## ")[0]!;
+      const named = [...table.matchAll(/^\| (`[a-z-]+`(?:, `[a-z-]+`)*) \|/gm)].flatMap(([, names]) =>
+        names!.split(", ").map((name) => name.slice(1, -1)),
+      );
+      expect(new Set(named.filter((name) => keys.includes(name)))).toEqual(new Set(keys));
+    }
   });
 });

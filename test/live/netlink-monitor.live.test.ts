@@ -1,6 +1,6 @@
 /** Notifications of the real kernel: what is told, what is not, losses and forgeries. */
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   AF_NETLINK,
@@ -55,6 +55,19 @@ describe("monitor()", () => {
     await rig.ns.ip("-6 route add 2001:db8:2::/48 via 2001:db8:0:1::2");
     await see("+ 2001:db8:2::/48 3");
     expect(seen).toEqual(["+ 192.0.2.0/24 3", "+ 192.0.2.0/24 3", "- 192.0.2.0/24 3", "+ 2001:db8:2::/48 3"]);
+  });
+
+  it("tells the port of who did it, mostly the process id", async () => {
+    await start();
+    const ports: number[] = [];
+    await monitor?.close();
+    monitor = await rig.os.monitor({ ...sink, route: (_route, _change, port) => void ports.push(port) });
+    const child = spawn("ip", ["-n", rig.ns.name, "route", "add", "192.0.2.0/24", "via", "10.0.0.2"]);
+    await waitFor("the event", () => ports.length > 0);
+    expect(ports).toEqual([child.pid]);
+    await rig.ns.ip("link set v1 down");
+    await waitFor("what the kernel did by itself", () => ports.length > 1);
+    expect(ports.slice(1).every((port) => port === 0)).toBe(true);
   });
 
   it("leaves out what our own command socket changed", async () => {

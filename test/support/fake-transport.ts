@@ -117,9 +117,9 @@ export class FakeTransport implements NetlinkTransport {
   }
 
   /** A notification arrives. */
-  notify(type: number, payload: Uint8Array, ownEcho = false): void {
+  notify(type: number, payload: Uint8Array, ownEcho = false, flags = 0, port = 0): void {
     const { bytes, view, start, end } = embedded(payload);
-    this.onMessage?.(bytes, view, start, end, type, 0, 0, ownEcho);
+    this.onMessage?.(bytes, view, start, end, type, flags, port, ownEcho);
   }
 
   lose(reason: string): void {

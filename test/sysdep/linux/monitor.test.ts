@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { RouteMonitor } from "../../../src/sysdep/linux/monitor.ts";
 import {
+  NLM_F_REPLACE,
   RTM_DELADDR,
   RTM_DELLINK,
   RTM_DELROUTE,
@@ -65,6 +66,22 @@ describe("RouteMonitor", () => {
     transport.notify(RTM_NEWROUTE, route, true);
     transport.notify(52, new Uint8Array(4));
     expect(seen).toEqual([]);
+  });
+
+  it.each([
+    ["new", RTM_NEWROUTE, 0x600, 77],
+    ["replaced", RTM_NEWROUTE, NLM_F_REPLACE, 77],
+    ["gone", RTM_DELROUTE, NLM_F_REPLACE, 0],
+  ])("says of a route that it is %s, and whose port it was", async (change, type, flags, port) => {
+    const transport = new FakeTransport();
+    const seen: unknown[] = [];
+    const nothing = { link() {}, linkGone() {}, address() {}, addressGone() {}, lost() {} };
+    await new RouteMonitor(transport).start({
+      ...nothing,
+      route: (_, what, whose) => void seen.push(what, whose),
+    });
+    transport.notify(type, route, false, flags, port);
+    expect(seen).toEqual([change, port]);
   });
 
   it.each([RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_NEWROUTE, RTM_DELROUTE])(
