@@ -258,10 +258,11 @@ export class ExportQueue {
   private finish(node: NodeId): void {
     const { flags } = this.state.table.fib;
     flags[node] = (flags[node]! & ~(INFLIGHT | DUPLICATE)) | DIRTY;
-    const wanted = (flags[node]! & INSTALLED) !== 0;
-    // Its group may have been tried, and given up for empty, while a deletion for the node was under way.
-    if (wanted && isProbed(this.state.failureClass(node))) {
-      this.waiting.add(node, this.state.wantedAttrs(node), this.state.failure[node]!);
+    // Its group may have been tried, and given up for empty, while a deletion for the node was under way. (While the
+    // daemon stops, tables empty under a frozen protocol.)
+    const attrs = (flags[node]! & INSTALLED) === 0 ? NONE : this.state.wantedAttrs(node);
+    if (attrs !== NONE && isProbed(this.state.failureClass(node))) {
+      this.waiting.add(node, attrs, this.state.failure[node]!);
     }
     if ((flags[node]! & QUEUED) !== 0) this.ring.push(node);
     else this.state.releaseIfIdle(node, QUEUED | INFLIGHT);
