@@ -4,6 +4,7 @@
  * it is confirmed.
  */
 
+import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { KrtConfig } from "../config/config.ts";
 import { type LoadedConfig, loadConfig, type Problem, renderProblems } from "../config/load.ts";
@@ -14,6 +15,15 @@ import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Jobs } from "./jobs.ts";
 import { applyPlan, type Surroundings } from "./reconfigure.ts";
+
+const HIDDEN = "This cannot be used";
+const HIDDEN_HINT = "the file is not readable for everybody: krtd's log tells what is wrong, or krtd --check";
+
+/** Readable for everybody, or not there at all. */
+async function isOpenToAll(file: string): Promise<boolean> {
+  const found = await stat(file).catch(() => null);
+  return found === null || (found.mode & 0o004) !== 0;
+}
 
 export interface ConfigurationOptions {
   readonly config: KrtConfig;
@@ -101,12 +111,13 @@ export class Configuration {
     const loaded = await load(wanted);
     const applies = mode === "apply" || mode === "soft";
     if (!loaded.ok) {
-      const problems = this.render(wanted, loaded.problems);
+      const told = renderProblems(await this.tellable(loaded.problems));
       if (applies) {
-        this.error = problems;
+        this.error = told;
+        const problems = renderProblems(loaded.problems);
         log.error("the configuration was refused: the old one goes on", { file: wanted, problems });
       }
-      return { ok: false, file: wanted, problems };
+      return { ok: false, file: wanted, problems: told };
     }
     const plan = await planConfig(this.config, loaded.config, clock);
     if (!applies || !running()) return { ok: true, file: wanted, plan, applied: false };
@@ -138,9 +149,22 @@ export class Configuration {
     });
   }
 
-  /** Of another file than the running one nothing is quoted: krtd may read files that the one who asks may not. */
-  private render(file: string, problems: readonly Problem[]): string {
-    if (resolve(file) === resolve(this.config.file)) return renderProblems(problems);
-    return renderProblems(problems.map((problem) => ({ ...problem, sourceLine: null })));
+  /**
+   * The problems as they may be told to a client: krtd may read files that the one who asks may not, so of a file that
+   * is neither the running configuration nor readable for everybody only the place is told. The log has it all.
+   */
+  private async tellable(problems: readonly Problem[]): Promise<Problem[]> {
+    const open = new Map<string, boolean>([[resolve(this.config.file), true]]);
+    const told: Problem[] = [];
+    for (const problem of problems) {
+      const file = resolve(problem.file);
+      if (!open.has(file)) open.set(file, await isOpenToAll(file));
+      told.push(
+        open.get(file) === true
+          ? problem
+          : { ...problem, message: HIDDEN, hint: HIDDEN_HINT, sourceLine: null },
+      );
+    }
+    return told;
   }
 }
