@@ -66,7 +66,7 @@ function installed(facts: ExplainFacts): string {
   const kernel = target.kernel!;
   const right = rightRoute(facts);
   if (right === null) {
-    return `krtd wrote it and knows of no change, but the kernel's table could not be read completely (${look.problem}): ask again`;
+    return `it was written and no change is known, but the kernel's table could not be read completely (${look.problem}): ask again`;
   }
   const there =
     exported?.is === "learned"
@@ -130,7 +130,7 @@ function gone({ look, wanted }: ExplainFacts, kernel: TableKernel): string {
     different === undefined || wanted === null
       ? "is gone from the kernel since"
       : `was changed in the kernel since (${differenceWords(wanted.json, different)})`;
-  return `krtd wrote it, and it ${what}: the next scan puts it right (krtctl scan ${kernel.name})`;
+  return `it was written, and ${what}: the next scan puts it right (krtctl scan ${kernel.name})`;
 }
 
 function waiting({ status, wanted, target }: ExplainFacts): string {

@@ -141,7 +141,7 @@ function kernelStep(facts: ExplainFacts, kernel: TableKernel): ExplainStepJson {
   const { look, wanted } = facts;
   const table = `table ${kernelTableWords(kernel.facet.kernelTable)}`;
   const right = rightRoute(facts);
-  const incomplete = look.problem === null ? "" : ` (it could not be read completely: ${look.problem})`;
+  const unread = `could not be read completely: ${look.problem}`;
   if (right !== null) {
     const winner = winnerOver(facts, right);
     const but = winner === null ? "" : `, but ${kernelRouteWords(winner)} comes first`;
@@ -150,14 +150,19 @@ function kernelStep(facts: ExplainFacts, kernel: TableKernel): ExplainStepJson {
   if (kernel.entry.state === "down")
     return step("kernel", false, `${table} is not looked at while ${kernel.name} is down`);
   const [first] = look.routes;
-  if (first === undefined) return step("kernel", false, `${table} has no route to it${incomplete}`);
+  if (first === undefined)
+    return step("kernel", false, `${table} ${look.problem === null ? "has no route to it" : unread}`);
   const told = look.routes.slice(0, TOLD).map((route) => {
     const different =
       route.verdict === "update" && wanted !== null ? differenceWords(wanted.json, route) : "";
     return `${kernelRouteWords(route)} (${ownerWords(route.verdict, route.class)}${different === "" ? "" : `: ${different}`})`;
   });
   const more = look.routes.length > TOLD ? ` and ${look.routes.length - TOLD} more` : "";
-  return step("kernel", false, `${table} has ${listWords(told)}${more}${incomplete}`);
+  return step(
+    "kernel",
+    false,
+    `${table} has ${listWords(told)}${more}${look.problem === null ? "" : `; it ${unread}`}`,
+  );
 }
 
 /** How a kernel route that is not what is wanted stands to krtd. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ExplainJson } from "../../src/control/explain-json.ts";
 import { parseIp } from "../../src/lib/ip.ts";
 import { ACCEPT_ALL, type Filter, REJECT_ALL } from "../../src/nest/filter.ts";
-import type { StaticRouteView } from "../../src/nest/protocol.ts";
+import type { KernelRouteStatus, StaticRouteView } from "../../src/nest/protocol.ts";
 import { ip, prefixOf } from "../proto/kernel/fixture.ts";
 import type { AttrsText } from "../support/draft.ts";
 import { type ExplainRig, explainRig } from "../support/explain-rig.ts";
@@ -421,6 +421,114 @@ describe("explain", () => {
     const answer = await rig.explain(NET);
     expect(answer.verdict).toBe("not-installed");
     expect(answer.reason).toContain("is gone from the kernel since: the next scan puts it right");
+  });
+
+  const AT = Date.UTC(2026, 10, 21, 3);
+
+  it.each<[string, Partial<KernelRouteStatus>, string, string]>([
+    [
+      "contested",
+      { state: "contested", message: "Somebody keeps changing this route", nextRetryAt: AT },
+      "Others keep changing it, and krtd pauses between its repairs, next at 2026-11-21T03:00:00.000Z: find out who (krtctl show drift).",
+      "no: Somebody keeps changing this route, next try at 2026-11-21T03:00:00.000Z",
+    ],
+    [
+      "a kernel out of memory",
+      { state: "pending", errno: 105, message: "No buffer space available", attempts: 255, nextRetryAt: AT },
+      "The kernel had no room or time for it: No buffer space available (ENOBUFS), 255 or more attempts; krtd tries again by itself, next at 2026-11-21T03:00:00.000Z.",
+      "no: No buffer space available (ENOBUFS), 255 or more attempts, next try at 2026-11-21T03:00:00.000Z",
+    ],
+    [
+      "refused for good",
+      { state: "failed", errno: 95, message: "Operation not supported", attempts: 1 },
+      "The kernel refuses it: Operation not supported (EOPNOTSUPP); correct the route.",
+      "no: Operation not supported (EOPNOTSUPP)",
+    ],
+    [
+      "nexthops of somebody else",
+      { state: "failed", errno: 17, message: "Somebody added nexthops to this route", attempts: 1 },
+      "Somebody added nexthops to this route: see the routes of 10.1.0.0/16 in kernel table main (254), or give krtd's route another metric than 32.",
+      "no: Somebody added nexthops to this route (EEXIST)",
+    ],
+    [
+      "a rival that has gone",
+      { state: "failed", errno: 17, message: "Key held by X", attempts: 2, rival: "X" },
+      "Its key was held by X, which is gone: krtd's comes with the next scan (krtctl scan k).",
+      "no: Key held by X (EEXIST), 2 attempts",
+    ],
+    [
+      "waiting for what nobody sees",
+      { state: "waiting", errno: 101, message: "Network is unreachable", attempts: 3 },
+      "The kernel cannot use its nexthop now: Network is unreachable (ENETUNREACH), 3 attempts; krtd tries again when an interface, an address or a route changes.",
+      "no: Network is unreachable (ENETUNREACH), 3 attempts; tried again when an interface, an address or a route changes",
+    ],
+    [
+      "waiting for a scan",
+      { state: "pending" },
+      "It waits for the next scan.",
+      "no: it waits for the next scan",
+    ],
+  ])("has words for every state: %s", async (_what, status, reason, write) => {
+    await using rig = await explainRig();
+    rig.os.faults.withoutMonitor = true;
+    rig.want(NET, GATEWAY);
+    await rig.start();
+    rig.foreign({ op: "delete", prefix: NET, metric: 32 });
+    const settled = rig.protocol.status.bind(rig.protocol);
+    rig.protocol.status = (node) => ({ ...settled(node), ...status });
+    const answer = await rig.explain(NET);
+    expect(answer.verdict).toBe("not-installed");
+    expect(answer.reason).toBe(reason);
+    expect(step(answer, "write")).toBe(write);
+  });
+
+  it("says what somebody changed without a word", async () => {
+    await using rig = await explainRig();
+    rig.os.faults.withoutMonitor = true;
+    rig.want(NET, GATEWAY);
+    await rig.start();
+    const nexthops = [{ gateway: ip("10.0.0.9"), device: 0 }];
+    expect(rig.foreign({ op: "replace", prefix: NET, metric: 32, protocol: 120, nexthops })).toBe(0);
+    const answer = await rig.explain(NET);
+    expect(answer.reason).toBe(
+      "It was written, and was changed in the kernel since (via 10.0.0.9 instead of via 10.0.0.2): the next scan puts it right (krtctl scan k).",
+    );
+    expect(step(answer, "kernel")).toContain("(krtd's, but different: via 10.0.0.9 instead of via 10.0.0.2)");
+  });
+
+  it("says that the first scan is still to come", async () => {
+    await using rig = await explainRig();
+    rig.want(NET, GATEWAY);
+    await rig.device.start();
+    await rig.protocol.start();
+    expect((await rig.explain(NET)).reason).toBe("Nothing is written before the first complete scan.");
+  });
+
+  it("does not take a route for gone that an incomplete dump did not show", async () => {
+    await using rig = await explainRig();
+    rig.want(NET, GATEWAY);
+    await rig.start();
+    rig.protocol.dump = async () => "the dump was interrupted";
+    const answer = await rig.explain(NET);
+    expect(answer.verdict).toBe("installed");
+    expect(answer.reason).toContain("could not be read completely (the dump was interrupted): ask again");
+    rig.protocol.dump = () => Promise.reject(new Error("no such namespace"));
+    expect(step(await rig.explain(NET), "kernel")).toBe(
+      "no: table main (254) could not be read completely: no such namespace",
+    );
+  });
+
+  it("tells old routes of krtd's that are to be deleted", async () => {
+    await using rig = await explainRig({ observe: true });
+    const nexthops = [{ gateway: ip("10.0.0.9"), device: 0 }];
+    rig.foreign({ op: "append", prefix: NET, metric: 32, protocol: 120, nexthops });
+    await rig.start();
+    const answer = await rig.explain(NET);
+    expect(answer.verdict).toBe("no-such-route");
+    expect(answer.reason).toContain(
+      "the kernel still has an old route of krtd's, which the next scan deletes",
+    );
+    expect(step(answer, "kernel")).toContain("(krtd's, to be deleted)");
   });
 
   it("belongs to the table that is named", async () => {
