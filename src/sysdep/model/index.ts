@@ -9,7 +9,7 @@ import { ModelOs } from "./os.ts";
 
 export { ModelKernel } from "./kernel.ts";
 export type { AttrsWords } from "./kernel-route.ts";
-export { type ModelOsProvider, modelOsProvider } from "./provider.ts";
+export { modelOsProvider } from "./provider.ts";
 export type { Answer, RequestNexthop, RouteOperation, RouteRequest, RouteView } from "./route.ts";
 export { ModelOs };
 
