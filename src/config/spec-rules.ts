@@ -55,6 +55,9 @@ export function specFaults(spec: RouteSpec, family: Family): Fault[] {
   } else {
     for (const [i, nexthop] of nexthops.entries()) {
       for (const one of nexthopFaults(nexthop, family)) fault(i, one.field, one.message, one.hint);
+      if (family === 6 && nexthops.length > 1 && nexthop.via === null && nexthop.dev !== null) {
+        fault(i, "dev", "A nexthop of several needs via: IPv6 shares traffic between gateways only");
+      }
       const twin = nexthops.findIndex((other) => sameNexthop(other, nexthop));
       if (twin < i) {
         const field = nexthop.via === null ? "dev" : "via";

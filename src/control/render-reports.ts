@@ -132,8 +132,6 @@ const ADDRESS_FLAGS: readonly (readonly [number, string])[] = [
   [0x100, "mngtmpaddr"],
   [0x200, "noprefixroute"],
 ];
-/** An address with one of these is not what the kernel would choose as a source: secondary … tentative. */
-const NOT_PREFERRED = 0x01 | 0x08 | 0x20 | 0x40;
 
 function names(flags: number, table: readonly (readonly [number, string])[]): string[] {
   return table.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
@@ -158,17 +156,17 @@ export function interfaceJson(
     kind: iface.kind,
     master: iface.master === null ? null : interfaces.deviceName(iface.master),
     flags: names(iface.flags, LINK_FLAGS),
-    addresses: iface.addresses.map(addressJson),
+    addresses: iface.addresses.map((address) => addressJson(address, interfaces.isPreferred(iface, address))),
   };
 }
 
-function addressJson(a: AddressInfo): AddressJson {
+function addressJson(a: AddressInfo, preferred: boolean): AddressJson {
   return {
     address: `${formatIp(a.family, a.w0, a.w1, a.w2, a.w3)}/${a.length}`,
     peer: a.peer === null ? null : formatIp(a.family, ...a.peer),
     scope: scopeName(a.scope),
     flags: names(a.flags, ADDRESS_FLAGS),
-    preferred: (a.flags & NOT_PREFERRED) === 0,
+    preferred,
   };
 }
 

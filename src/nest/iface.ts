@@ -8,13 +8,16 @@
  * up = interface, then addresses.
  */
 
-import type { Family } from "../lib/ip.ts";
+import { globMatches } from "../lib/glob.ts";
+import { equalIp, type Family, type IpAddress } from "../lib/ip.ts";
 
 /** linux/if.h */
 export const IFF_UP = 0x1;
 export const IFF_LOOPBACK = 0x8;
 export const IFF_RUNNING = 0x40;
 export const IFF_LOWER_UP = 0x10000;
+/** An address with one of these IFA_F_* is not what the kernel would choose: secondary … tentative. */
+const NOT_PREFERRED = 0x01 | 0x08 | 0x20 | 0x40;
 const IF_OPER_UNKNOWN = 0;
 const IF_OPER_UP = 6;
 
@@ -96,6 +99,7 @@ export class Interfaces {
   private readonly reserved: string[] = [];
   private readonly listeners = new Set<(event: InterfaceEvent) => void>();
   private full = false;
+  private preferences: readonly { readonly pattern: string; readonly preferred: IpAddress }[] = [];
 
   /** `requireAddress`: an interface without any address is not up. */
   constructor(options: { readonly requireAddress: boolean }) {
@@ -110,6 +114,23 @@ export class Interfaces {
   setRequireAddress(requireAddress: boolean): void {
     this.requireAddress = requireAddress;
     for (const entry of [...this.entries.values()]) this.settle(entry);
+  }
+
+  /** Which address of an interface is the preferred one of its family; the first pattern that fits the name decides. */
+  prefer(rules: readonly { readonly pattern: string; readonly preferred: IpAddress }[]): void {
+    this.preferences = rules;
+  }
+
+  /**
+   * Whether an address is the preferred one of its interface and family: the configured one if the interface has it, or
+   * else every one that the kernel does not call deprecated, tentative or secondary.
+   */
+  isPreferred(iface: Interface, address: AddressInfo): boolean {
+    const rule = this.preferences.find(
+      ({ pattern, preferred }) => preferred.family === address.family && globMatches(pattern, iface.name),
+    );
+    const chosen = rule && iface.addresses.find((other) => equalIp(other, rule.preferred));
+    return chosen === undefined ? (address.flags & NOT_PREFERRED) === 0 : chosen === address;
   }
 
   /** There is no interface any more: the namespace they were in is gone. */

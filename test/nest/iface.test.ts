@@ -233,3 +233,44 @@ describe("Interfaces.covering()", () => {
     expect(interfaces.covering(ip.family, ip.w0, ip.w1, ip.w2, ip.w3)?.name).toBe(is);
   });
 });
+
+describe("Interfaces.isPreferred()", () => {
+  const rows: readonly (readonly [
+    address: string,
+    rules: readonly (readonly [string, string])[],
+    is: boolean,
+    why: string,
+  ])[] = [
+    ["192.0.2.1", [], true, "no rule: what the kernel would choose"],
+    ["192.0.2.2", [["eth*", "192.0.2.2"]], true, "named"],
+    ["192.0.2.1", [["eth*", "192.0.2.2"]], false, "another one is named"],
+    ["192.0.2.1", [["eth*", "192.0.2.77"]], true, "the named one is not there"],
+    ["192.0.2.1", [["wlan*", "192.0.2.2"]], true, "a rule for other interfaces"],
+    ["2001:db8::1", [["eth*", "192.0.2.2"]], true, "a rule for the other family"],
+    [
+      "192.0.2.2",
+      [
+        ["e*", "192.0.2.1"],
+        ["eth0", "192.0.2.2"],
+      ],
+      false,
+      "the first that fits decides",
+    ],
+  ];
+  it.each(rows)("of %s by %j is %s: %s", (text, rules, is) => {
+    const { interfaces, full } = setup();
+    const addresses = [
+      address(2, "192.0.2.1", 24),
+      address(2, "192.0.2.2", 24),
+      address(2, "2001:db8::1", 64),
+    ];
+    full([link(2, "eth0")], addresses);
+    interfaces.prefer(rules.map(([pattern, preferred]) => ({ pattern, preferred: parseIp(preferred)! })));
+    const iface = interfaces.byIndex(2)!;
+    const wanted = parseIp(text)!;
+    const found = iface.addresses.find(
+      ({ family, w0, w3 }) => family === wanted.family && w0 === wanted.w0 && w3 === wanted.w3,
+    );
+    expect(interfaces.isPreferred(iface, found!)).toBe(is);
+  });
+});

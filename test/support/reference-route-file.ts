@@ -93,6 +93,7 @@ function readLine(words: string[], family: Family, line: number): ReferenceRoute
   if (recursive !== null && nexthops.length > 0) return null;
   if ((type === "unicast") !== (nexthops.length > 0 || recursive !== null)) return null;
   if (nexthops.some((hop) => hop.via === null && hop.dev === null)) return null;
+  if (family === 6 && nexthops.length > 1 && nexthops.some((hop) => hop.via === null)) return null;
   const names = nexthops.map((hop) => `${hop.via} ${hop.dev}`);
   if (new Set(names).size < names.length) return null;
   return { prefix, line, type, nexthops, metric, recursive };

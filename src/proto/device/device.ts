@@ -7,9 +7,7 @@
 import { Alarm } from "../../lib/alarm.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { globMatches } from "../../lib/glob.ts";
-import type { IpAddress } from "../../lib/ip.ts";
-import type { Interface, Interfaces } from "../../nest/iface.ts";
+import type { Interfaces } from "../../nest/iface.ts";
 import type { Protocol } from "../../nest/protocol.ts";
 import type { AddressInfo, LinkInfo, Os } from "../../sysdep/os.ts";
 import type { DeviceConfig } from "./config.ts";
@@ -61,6 +59,7 @@ export class DeviceProtocol implements Protocol {
 
   async start(): Promise<void> {
     this.stopped = false;
+    this.options.interfaces.prefer(this.config.interfaces);
     await this.scan();
   }
 
@@ -73,15 +72,8 @@ export class DeviceProtocol implements Protocol {
   async reconfigure(config: DeviceConfig): Promise<void> {
     this.config = config;
     this.options.interfaces.setRequireAddress(config.requireAddress);
+    this.options.interfaces.prefer(config.interfaces);
     if (config.scanTimeMs > 0) this.scanIn(config.scanTimeMs);
-  }
-
-  /** The preferred address of an interface by the configuration, if the interface has it; else null. */
-  preferred(iface: Interface): IpAddress | null {
-    const wanted = this.config.interfaces.find(({ pattern }) => globMatches(pattern, iface.name))?.preferred;
-    return iface.addresses.some((address) => wanted !== undefined && isSame(address, wanted))
-      ? (wanted ?? null)
-      : null;
   }
 
   info(): string {
@@ -175,8 +167,4 @@ export class DeviceProtocol implements Protocol {
   private scanIn(delayMs: number): void {
     if (!this.stopped) this.alarm.within(delayMs);
   }
-}
-
-function isSame(a: IpAddress, b: IpAddress): boolean {
-  return a.family === b.family && a.w0 === b.w0 && a.w1 === b.w1 && a.w2 === b.w2 && a.w3 === b.w3;
 }
