@@ -32,13 +32,24 @@ export function explainText(answer: ExplainJson, style: TextStyle): string {
   const table = escapeText(answer.table);
   let text = `${strong(head)} in table ${table}: ${colour(VERDICTS[verdict])}\n${escapeText(reason)}\n`;
   if (steps.length > 0) text += `\n${stepsText(steps, style)}`;
-  const { covering } = answer;
   const shown = answer["kernel-routes"];
   if (shown.length > 0) text += `\nThe kernel's routes of this prefix:\n${routesText(shown, style)}`;
-  if (verdict !== "installed" && covering.kernel !== null) {
-    text += `\nOtherwise the kernel takes:\n${routesText([covering.kernel], style)}`;
-  }
+  const { kernel } = answer.covering;
+  const heading = kernel === null ? null : coveringHeading(answer, kernel);
+  if (kernel !== null && heading !== null) text += `\n${heading}:\n${routesText([kernel], style)}`;
   return text;
+}
+
+/** Null: the covering route has no say, since the kernel has one of this very prefix. */
+function coveringHeading(answer: ExplainJson, covering: KernelRouteJson): string | null {
+  if (answer.address !== null && lengthOf(covering.dst) > lengthOf(answer.dst)) {
+    return `For ${answer.address} the kernel takes`;
+  }
+  return answer["kernel-routes"].length === 0 ? "Meanwhile the kernel takes" : null;
+}
+
+function lengthOf(prefix: string): number {
+  return Number(prefix.split("/")[1]);
 }
 
 function stepsText(steps: readonly ExplainStepJson[], style: TextStyle): string {

@@ -59,9 +59,6 @@ Its key is held by 10.4.0.0/16 via 10.0.0.9 dev v0 proto static metric 32: delet
 
 The kernel's routes of this prefix:
   10.4.0.0/16  via 10.0.0.9 dev v0  metric 32 proto static  [alien]  ignore
-
-Otherwise the kernel takes:
-  10.0.0.0/8  via 10.0.0.9 dev v0  metric 9 proto boot  [alien]  ignore
 `;
 
 describe("krtctl explain", () => {
@@ -92,13 +89,19 @@ describe("krtctl explain", () => {
     expect(code).toBe(0);
     expect(out).toContain("10.1.2.3 -> 10.1.0.0/16 in table t: installed\n");
     expect(out).toContain("10.1.0.0/16 is the longest match for 10.1.2.3: the kernel has it as wanted.\n");
+    expect(out).not.toContain("kernel takes");
+    const nexthops = [hop("10.0.0.9")];
+    rig.foreign({ op: "append", prefix: "10.1.2.0/24", protocol: 4, metric: 7, nexthops });
+    expect((await krtctl("explain 10.1.2.3")).out).toContain(
+      "\nFor 10.1.2.3 the kernel takes:\n  10.1.2.0/24 via 10.0.0.9 dev v0 metric 7 proto static",
+    );
   });
 
   it("exits with 6 when there is no such route, and tells what the kernel takes", async () => {
     const { code, out } = await krtctl("explain 10.3.0.0/16");
     expect(code).toBe(6);
     expect(out).toContain("10.3.0.0/16 in table t: no such route\nNobody announces 10.3.0.0/16 to table t");
-    expect(out).toContain("Otherwise the kernel takes:\n  10.0.0.0/8 via 10.0.0.9 dev v0");
+    expect(out).toContain("Meanwhile the kernel takes:\n  10.0.0.0/8 via 10.0.0.9 dev v0");
   });
 
   it("writes no escape sequence of others to the terminal", async () => {
