@@ -17,7 +17,7 @@ import { LoopLag } from "./loop-lag.ts";
 import { Namespace } from "./namespace.ts";
 import { Protocols } from "./protocols.ts";
 import { namespacesOf } from "./specs.ts";
-import { statusReport } from "./status.ts";
+import { type Phase, statusReport } from "./status.ts";
 
 export interface DaemonOptions {
   readonly config: KrtConfig;
@@ -37,8 +37,6 @@ export interface DaemonOptions {
   /** A client asked for the orderly stop. */
   readonly onShutdown: (options: { readonly keep: boolean }) => void;
 }
-
-export type Phase = "starting" | "running" | "stopping";
 
 export class Daemon {
   readonly backend: ControlBackend;

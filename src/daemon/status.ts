@@ -1,18 +1,25 @@
 /** GET /v1/status, put together from all parts of the daemon. */
 
 import type { DaemonState, StatusReport } from "../control/backend.ts";
+import type { Clock } from "../lib/clock.ts";
 import { formatAddress } from "../lib/ip.ts";
 import type { ProtoManager } from "../nest/proto-manager.ts";
 import type { Rtable } from "../nest/rtable.ts";
 import type { KernelProtocol } from "../proto/kernel/kernel.ts";
-import type { NetlinkCounters } from "../sysdep/os.ts";
+import type { NetlinkCounters, Os } from "../sysdep/os.ts";
 import type { Configuration } from "./configuration.ts";
-import type { DaemonOptions, Phase } from "./daemon.ts";
 import type { LoopLag } from "./loop-lag.ts";
 import type { Namespace } from "./namespace.ts";
 
+export type Phase = "starting" | "running" | "stopping";
+
 export interface StatusParts {
-  readonly options: DaemonOptions;
+  readonly options: {
+    readonly version: string;
+    readonly os: Os;
+    readonly observe: boolean;
+    readonly clock: Clock;
+  };
   /** Wall clock and monotonic, ms. */
   readonly startedAt: number;
   readonly startedMonotonic: number;

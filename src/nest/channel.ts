@@ -13,7 +13,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import { ExportedRoutes } from "./exported-routes.ts";
-import type { Filter, FilterContext, FilteredRoute } from "./filter.ts";
+import { emptyFilteredRoute, type Filter, type FilterContext, type FilteredRoute } from "./filter.ts";
 import { originOf, PLAIN_ORIGIN } from "./origin.ts";
 import type { AttrsId, NodeId, RouteId, RouteSourceType } from "./route.ts";
 import type { RouteSource, Rtable, RtableListener } from "./rtable.ts";
@@ -128,20 +128,7 @@ export class Channel {
     this.announcer = { name, sourceType };
     const may = (route: RouteId): boolean => this.mayExport(route);
     this.made = new ExportedRoutes(table, this.context, options.export, options.mergePaths ?? 1, may);
-    this.incoming = {
-      family: table.family,
-      w0: 0,
-      w1: 0,
-      w2: 0,
-      w3: 0,
-      length: 0,
-      attrs: 0,
-      metric: 0,
-      preference: 0,
-      source: name,
-      sourceType,
-      protocol: 0,
-    };
+    this.incoming = emptyFilteredRoute(table.family, name, sourceType);
   }
 
   /** Source id in the table while up, 0 while down. */

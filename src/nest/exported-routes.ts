@@ -17,7 +17,7 @@ import {
   NEXTHOP_WEIGHT,
   NEXTHOP_WORDS,
 } from "./attrs-draft.ts";
-import type { Filter, FilterContext, FilteredRoute } from "./filter.ts";
+import { emptyFilteredRoute, type Filter, type FilterContext, type FilteredRoute } from "./filter.ts";
 import { originOf } from "./origin.ts";
 import { type AttrsId, NONE, type NodeId, type RouteId } from "./route.ts";
 import type { Rtable } from "./rtable.ts";
@@ -48,21 +48,7 @@ export class ExportedRoutes {
     this.mayExport = mayExport;
     this.filter = filter;
     this.mergePaths = mergePaths;
-    const { family } = table;
-    this.route = {
-      family,
-      w0: 0,
-      w1: 0,
-      w2: 0,
-      w3: 0,
-      length: 0,
-      attrs: 0,
-      metric: 0,
-      preference: 0,
-      source: "",
-      sourceType: "static",
-      protocol: 0,
-    };
+    this.route = emptyFilteredRoute(table.family, "", "static");
   }
 
   /** For what make() is asked from now on. */

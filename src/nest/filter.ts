@@ -26,6 +26,16 @@ export interface FilteredRoute {
   protocol: number;
 }
 
+/** One to be filled, for a channel of this family. */
+export function emptyFilteredRoute(
+  family: Family,
+  source: string,
+  sourceType: RouteSourceType,
+): FilteredRoute {
+  const none = { w0: 0, w1: 0, w2: 0, w3: 0, length: 0, attrs: 0, metric: 0, preference: 0, protocol: 0 };
+  return { family, ...none, source, sourceType };
+}
+
 export interface FilterContext {
   readonly attrs: AttrsTable;
   /** The name (latin1) behind a nexthop's device number. */

@@ -19,7 +19,7 @@ import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED } from "../../nest/sync-f
 import type { Os } from "../../sysdep/os.ts";
 import { LoadRetry } from "./load-retry.ts";
 import { NodeRing } from "./node-ring.ts";
-import { Outcomes } from "./outcomes.ts";
+import { type ExportEvents, Outcomes } from "./outcomes.ts";
 import { isProbed, ReleasedGroups, WaitingRoutes } from "./retry.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
@@ -29,15 +29,6 @@ import { missingDevice, WriteBatch } from "./write-batch.ts";
 const BATCH = 1024;
 /** Nodes looked at before the event loop has its turn: most of a dead gateway's need no message at all. */
 const EXAMINED_PER_TURN = 4096;
-export interface ExportEvents {
-  /** The fate of a write is unknown, or a rival showed up: the kernel must be looked at again soon. */
-  verify(reason: string, delayMs?: number): void;
-  /** A route that others may be reached by was installed. */
-  installed(): void;
-  /** Writes are refused for want of privilege; nothing will ever work. */
-  fatal(message: string): void;
-}
-
 export class ExportQueue {
   /** Routes of ours without a node, to be deleted by their exact key after all that is in the ring. */
   readonly stale: StaleRoutes;

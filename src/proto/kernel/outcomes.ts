@@ -14,7 +14,6 @@ import {
   type RouteBatch,
   UNKNOWN_OUTCOME,
 } from "../../sysdep/os.ts";
-import type { ExportEvents } from "./export-queue.ts";
 import type { LoadRetry } from "./load-retry.ts";
 import { type ReleasedGroups, type RetryClass, retryClass, type WaitingRoutes } from "./retry.ts";
 import type { StaleRoutes } from "./stale-routes.ts";
@@ -27,6 +26,15 @@ const DELETION_RETRY_MS = 50;
 const DELETION_RETRY_MAX_MS = 10_000;
 /** How often a refusal leads to a scan at once; after that the periodic one must do. */
 const QUICK_VERIFIES = 3;
+
+export interface ExportEvents {
+  /** The fate of a write is unknown, or a rival showed up: the kernel must be looked at again soon. */
+  verify(reason: string, delayMs?: number): void;
+  /** A route that others may be reached by was installed. */
+  installed(): void;
+  /** Writes are refused for want of privilege; nothing will ever work. */
+  fatal(message: string): void;
+}
 
 interface OutcomesParts {
   readonly state: SyncState;
