@@ -66,7 +66,7 @@ export async function diff(session: Session, output: Output): Promise<number> {
   return found ? EXIT_DIFFERENT : EXIT_OK;
 }
 
-function diffRow({ op, table, dst, wanted, kernel, reason }: DiffJson, style: TextStyle): Row {
+function diffRow({ op, netns, table, dst, wanted, kernel, reason }: DiffJson, style: TextStyle): Row {
   const { good, attention, bad } = style.paint;
   const paint = { add: good, replace: attention, delete: bad }[op];
   const route = wanted ?? kernel;
@@ -74,6 +74,7 @@ function diffRow({ op, table, dst, wanted, kernel, reason }: DiffJson, style: Te
   if (wanted === null && kernel !== null) words.push(`proto ${escapeText(kernel.protocol)}`);
   if (route !== null) words.push(attrsText(route));
   if (table !== MAIN_TABLE) words.push(`table ${tableText(table, style)}`);
+  if (netns !== undefined) words.push(`netns ${escapeText(netns)}`);
   const hops = (route?.nexthops ?? []).map(nexthopText);
   if (!style.terminal) words.push(...hops);
   return {

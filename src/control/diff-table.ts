@@ -13,7 +13,6 @@
  */
 
 import type { Clock } from "../lib/clock.ts";
-import { errorText } from "../lib/errors.ts";
 import type { KernelRouteView } from "../nest/protocol.ts";
 import { NONE, type NodeId } from "../nest/route.ts";
 import { SYNCED } from "../nest/sync-flags.ts";
@@ -21,8 +20,8 @@ import { walkNodes } from "../nest/walk.ts";
 import { DiffRows } from "./diff-rows.ts";
 import { differenceWords } from "./diff-words.ts";
 import type { AnyRouteJson } from "./json.ts";
-import type { KernelTemplate } from "./kernel-backlog.ts";
-import { rowOf } from "./kernel-query.ts";
+import type { KernelRow, KernelTemplate } from "./kernel-backlog.ts";
+import { refusal, rowOf } from "./kernel-query.ts";
 import type { AttachedKernel, TableContext } from "./table-context.ts";
 
 /** Differing pairs of attributes whose words are kept. */
@@ -49,9 +48,9 @@ export class TableDiff {
   /** Looks. Resolves with null, or with why the kernel's table could not be read. */
   async look(clock: Clock): Promise<string | null> {
     const { facet } = this.kernel;
-    const problem = await facet.dump((route) => this.route(route)).catch(errorText);
+    const problem = await facet.dump((route) => this.route(route)).catch(refusal);
     if (problem !== null || !(await this.anyVanished(clock))) return problem;
-    return await facet.dump((route) => this.again(route)).catch(errorText);
+    return await facet.dump((route) => this.again(route)).catch(refusal);
   }
 
   /** Whether the net is wanted in the kernel and was not there. */
@@ -117,10 +116,11 @@ export class TableDiff {
   }
 
   private add(route: KernelRouteView, op: "replace" | "delete", reason: string, busy = false): void {
-    this.rows.add(
-      rowOf(route, (device) => this.table.deviceName(device)),
-      { op, reason, busy },
-    );
+    this.rows.add(this.row(route), { op, reason, busy });
+  }
+
+  private row(route: KernelRouteView): KernelRow {
+    return rowOf(route, (device) => this.table.deviceName(device), this.table.netns);
   }
 
   private unwanted(route: KernelRouteView, node: NodeId, exported: boolean): string {
@@ -133,7 +133,7 @@ export class TableDiff {
   private difference(route: KernelRouteView, node: NodeId): string {
     const id = this.kernel.channel.exportedAttrs(node);
     const wanted = this.table.attrs(id);
-    const { template } = rowOf(route, (device) => this.table.deviceName(device));
+    const { template } = this.row(route);
     const key = `${wanted.head}${wanted.tail}\n${template.head}${template.tail}`;
     let words = this.words.get(key);
     if (words === undefined) {

@@ -18,7 +18,7 @@ import { wantedText } from "./diff-wanted.ts";
 import { kernelOf, type TableKernel } from "./explain-target.ts";
 import { standingWords } from "./explain-words.ts";
 import type { KernelRow } from "./kernel-backlog.ts";
-import { rowText } from "./kernel-query.ts";
+import { nameOf, rowText } from "./kernel-query.ts";
 import { Query } from "./query.ts";
 import type { RecordStream } from "./record-stream.ts";
 import { prefixText } from "./render-attrs.ts";
@@ -32,7 +32,7 @@ export async function diff(call: Call): Promise<void> {
   for (const { table, kernel } of compared(call.backend, name)) {
     const found = new TableDiff(table, kernel);
     const problem = await found.look(call.clock);
-    if (problem !== null) throw incomplete(kernel, problem);
+    if (problem !== null) throw incomplete(found, problem);
     if (found.rows.overflowed) throw tooMany(kernel);
     looked.push(found);
   }
@@ -84,11 +84,11 @@ function compared(backend: ControlBackend, name: string | null): Compared[] {
   return up;
 }
 
-function incomplete({ facet }: TableKernel, problem: string): ApiError {
+function incomplete({ kernel: { facet }, table: { netns } }: TableDiff, problem: string): ApiError {
   return new ApiError(
     503,
     "incomplete-dump",
-    `Cannot read the kernel's routes completely: kernel table ${facet.kernelTable}, IPv${facet.family}: ${problem}`,
+    `Cannot read the kernel's routes completely: ${nameOf({ facet, netns })}: ${problem}`,
     "The table changes while it is read; try again.",
   );
 }
@@ -130,7 +130,7 @@ function shownText(found: TableDiff, row: KernelRow, note: DiffNote): string | n
     exported && note.op === "replace" ? wantedText(found.table, found.kernel, node, status!.metric) : "null";
   const dst = prefixText(row.template.family, w0, w1, w2, w3, length);
   const reason = standing === null ? note.reason : `${note.reason}; ${standing}`;
-  return recordText(note.op, facet.kernelTable, dst, wanted, rowText(row), reason);
+  return recordText(note.op, found, dst, wanted, rowText(row), reason);
 }
 
 async function sendMissing(found: TableDiff, stream: RecordStream, clock: Clock): Promise<void> {
@@ -152,7 +152,7 @@ function missingText(found: TableDiff, node: NodeId): string {
   const standing = standingWords(status, isWriting(found, node), kernel.facet);
   const reason = standing ?? "gone from the kernel since krtd wrote it; the next scan puts it back";
   const wanted = wantedText(table, kernel, node, status.metric);
-  return recordText("add", kernel.facet.kernelTable, `"${fib.formatNode(node)}"`, wanted, "null", reason);
+  return recordText("add", found, `"${fib.formatNode(node)}"`, wanted, "null", reason);
 }
 
 function isWriting({ table }: TableDiff, node: NodeId): boolean {
@@ -162,11 +162,12 @@ function isWriting({ table }: TableDiff, node: NodeId): boolean {
 /** `dst`, `wanted` and `kernel` are JSON. */
 function recordText(
   op: DiffNote["op"],
-  table: number,
+  { kernel: { facet }, table: { netns } }: TableDiff,
   dst: string,
   wanted: string,
   kernel: string,
   reason: string,
 ): string {
-  return `{"op":"${op}","table":${table},"dst":${dst},"wanted":${wanted},"kernel":${kernel},"reason":${jsonText(reason)}}`;
+  const where = netns === null ? "" : `"netns":${jsonText(netns)},`;
+  return `{"op":"${op}",${where}"table":${facet.kernelTable},"dst":${dst},"wanted":${wanted},"kernel":${kernel},"reason":${jsonText(reason)}}`;
 }

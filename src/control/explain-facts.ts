@@ -65,7 +65,9 @@ export async function explainFacts(
   const { kernel, prefix, address, interfaces, table } = target;
   const asked = address === null ? prefix : { ...address, length: maxLength(address.family) };
   const deviceName = (device: number): string => interfaces.deviceName(device);
-  const look = canLook(kernel) ? await lookInKernel(kernel.facet, prefix, asked, deviceName) : NOT_LOOKED;
+  const look = canLook(kernel)
+    ? await lookInKernel({ facet: kernel.facet, netns: table.netns, deviceName }, prefix, asked)
+    : NOT_LOOKED;
   const absent = await absentOffers(backend, target, look.routes, clock);
   return { ...now(backend, target, asked, look), absent, look };
 

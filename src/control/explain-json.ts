@@ -57,6 +57,8 @@ export interface ExplainJson {
 
 export interface DiffJson {
   readonly op: "add" | "replace" | "delete";
+  /** Network namespace of the kernel table; absent: the daemon's own. */
+  readonly netns?: string;
   /** Kernel table id. */
   readonly table: number;
   readonly dst: string;

@@ -1,10 +1,9 @@
 /** What the kernel holds of one net, and what would carry its packets otherwise: one dump, looked through as it comes. */
 
-import { errorText } from "../lib/errors.ts";
 import { type Prefix, prefixContains } from "../lib/prefix.ts";
-import type { KernelFacet, KernelRouteView } from "../nest/protocol.ts";
+import type { KernelRouteView } from "../nest/protocol.ts";
 import type { KernelRouteJson } from "./json.ts";
-import { equalPrefix, rowOf, rowText } from "./kernel-query.ts";
+import { type DumpedTable, equalPrefix, refusal, rowOf, rowText } from "./kernel-query.ts";
 
 export interface KernelLook {
   /** Every route of the net, whoever owns it, in the kernel's order. */
@@ -21,12 +20,7 @@ export interface KernelLook {
 export const NOT_LOOKED: KernelLook = { routes: [], covering: null, ownProtocol: null, problem: null };
 
 /** `asked` is the net itself, or the host prefix of an address that the net is the longest match of. */
-export async function lookInKernel(
-  facet: KernelFacet,
-  net: Prefix,
-  asked: Prefix,
-  deviceName: (device: number) => string,
-): Promise<KernelLook> {
+export async function lookInKernel(table: DumpedTable, net: Prefix, asked: Prefix): Promise<KernelLook> {
   const routes: KernelRouteJson[] = [];
   const covering: KernelRouteView[] = [];
   const ours = new Set<number>();
@@ -34,15 +28,15 @@ export async function lookInKernel(
     const { prefix } = route;
     if (route.class === "ours") ours.add(route.protocol);
     if (equalPrefix(prefix, net)) {
-      routes.push(kernelRouteJson(route, deviceName));
+      routes.push(kernelRouteJson(route, table));
     } else if (route.class !== "skipped" && prefixContains(prefix, asked)) {
       if (covering[0] === undefined || isCloser(route, covering[0])) covering[0] = route;
     }
   };
-  const problem = await facet.dump(onRoute).catch(errorText);
+  const problem = await table.facet.dump(onRoute).catch(refusal);
   return {
     routes,
-    covering: covering[0] === undefined ? null : kernelRouteJson(covering[0], deviceName),
+    covering: covering[0] === undefined ? null : kernelRouteJson(covering[0], table),
     // Two of them: krtd had another number once, and nobody says here which is today's.
     ownProtocol: ours.size === 1 ? [...ours][0]! : null,
     problem,
@@ -55,6 +49,6 @@ function isCloser(a: KernelRouteView, b: KernelRouteView): boolean {
   return a.metric < b.metric;
 }
 
-function kernelRouteJson(route: KernelRouteView, deviceName: (device: number) => string): KernelRouteJson {
-  return JSON.parse(rowText(rowOf(route, deviceName))) as KernelRouteJson;
+function kernelRouteJson(route: KernelRouteView, { deviceName, netns }: DumpedTable): KernelRouteJson {
+  return JSON.parse(rowText(rowOf(route, deviceName, netns))) as KernelRouteJson;
 }

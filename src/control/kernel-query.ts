@@ -87,12 +87,12 @@ export async function dumpKernel(
 }
 
 /** Why there is no dump at all (the namespace is gone). Anything but a refusal is thrown on. */
-function refusal(error: unknown): string {
+export function refusal(error: unknown): string {
   if (error instanceof KrtdError) return error.message;
   throw error;
 }
 
-function nameOf({ facet, netns }: DumpedTable): string {
+export function nameOf({ facet, netns }: Pick<DumpedTable, "facet" | "netns">): string {
   const where = netns === null ? "" : `, namespace ${netns}`;
   return `kernel table ${facet.kernelTable}, IPv${facet.family}${where}`;
 }
