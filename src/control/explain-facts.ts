@@ -62,18 +62,15 @@ export async function explainFacts(
   target: ExplainTarget,
   clock: Clock,
 ): Promise<ExplainFacts> {
-  const { kernel, prefix, address, interfaces, table } = target;
+  const { kernel, prefix, address, table } = target;
   const asked = address === null ? prefix : { ...address, length: maxLength(address.family) };
-  const deviceName = (device: number): string => interfaces.deviceName(device);
-  const look = canLook(kernel)
-    ? await lookInKernel({ facet: kernel.facet, netns: table.netns, deviceName }, prefix, asked)
-    : NOT_LOOKED;
+  const deviceName = (device: number): string => table.deviceName(device);
+  const look =
+    kernel === null || kernel.entry.state === "down"
+      ? NOT_LOOKED
+      : await lookInKernel({ facet: kernel.facet, netns: table.netns, deviceName }, prefix, asked);
   const absent = await absentOffers(backend, target, look.routes, clock);
   return { ...now(backend, target, asked, look), absent, look };
-
-  function canLook(candidate: TableKernel | null): candidate is TableKernel {
-    return candidate !== null && candidate.entry.state !== "down" && table.rtable.family === prefix.family;
-  }
 }
 
 function now(

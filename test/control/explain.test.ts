@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ExplainJson } from "../../src/control/explain-json.ts";
+import { KrtdError } from "../../src/lib/errors.ts";
 import { parseIp } from "../../src/lib/ip.ts";
 import { ACCEPT_ALL, type Filter, REJECT_ALL } from "../../src/nest/filter.ts";
 import type { KernelRouteStatus, StaticRouteView } from "../../src/nest/protocol.ts";
@@ -512,7 +513,7 @@ describe("explain", () => {
     const answer = await rig.explain(NET);
     expect(answer.verdict).toBe("installed");
     expect(answer.reason).toContain("could not be read completely (the dump was interrupted): ask again");
-    rig.protocol.dump = () => Promise.reject(new Error("no such namespace"));
+    rig.protocol.dump = () => Promise.reject(new KrtdError("gone", "no such namespace"));
     expect(step(await rig.explain(NET), "kernel")).toBe(
       "no: table main (254) could not be read completely: no such namespace",
     );

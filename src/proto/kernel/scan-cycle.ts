@@ -295,7 +295,7 @@ export class ScanCycle {
       },
     });
     if (missing + scan.changed > 0) {
-      const what = disturbed ? "reinstalling routes after an interface changed" : "repairing drift";
+      const what = disturbed ? "reinstalling missing routes" : "repairing drift";
       log.info(what, { protocol: name, missing, changed: scan.changed });
     }
     if (whole && provesAbsence) {
