@@ -205,6 +205,19 @@ describe("diff", () => {
     expect((await rig.diff())[0]?.reason).toContain("it has protocol 77, a former number of krtd's");
   });
 
+  it("names the network namespace of a kernel table elsewhere", async () => {
+    await using rig = await explainRig({ netns: "blue", observe: true });
+    rig.want("10.1.0.0/16", GATEWAY);
+    put(rig, { prefix: "10.3.0.0/16", protocol: OWN, metric: 32, gateway: "10.0.0.9" });
+    await rig.start();
+    expect(await rig.diff()).toMatchObject([
+      { op: "delete", netns: "blue", table: 254, kernel: { netns: "blue", dst: "10.3.0.0/16" } },
+      { op: "add", netns: "blue", table: 254 },
+    ]);
+    const shown = (await rig.explain("10.3.0.0/16"))["kernel-routes"];
+    expect(shown).toMatchObject([{ netns: "blue", class: "ours", verdict: "delete" }]);
+  });
+
   it.each([
     ["t", 200],
     ["main", 200],
