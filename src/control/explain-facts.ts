@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../lib/clock.ts";
-import { formatAddress } from "../lib/ip.ts";
+import { formatAddress, type IpAddress } from "../lib/ip.ts";
 import { formatPrefix, maxLength, type Prefix } from "../lib/prefix.ts";
 import type { Channel } from "../nest/channel.ts";
 import type { FilteredRoute } from "../nest/filter.ts";
@@ -43,7 +43,7 @@ export interface ExplainFacts {
   readonly route: RouteJson | null;
   /** The route with the longest other prefix that covers what was asked for, in krtd's table. */
   readonly covering: RouteJson | null;
-  /** Other tables that have the net. */
+  /** Other tables that have the net, or a net for the address. */
   readonly elsewhere: readonly string[];
   /** Null: no route, or no kernel protocol. */
   readonly export: Export | null;
@@ -97,9 +97,7 @@ function now(
     covering: best === NONE ? coveringOf(target, asked) : null,
     elsewhere: backend
       .tables()
-      .filter(
-        (other) => other !== rtable && other.family === rtable.family && findNet(other, prefix) !== NONE,
-      )
+      .filter((other) => other !== rtable && other.family === rtable.family && has(other, prefix, address))
       .map(({ name }) => name),
     export: exported,
     wanted,
@@ -113,6 +111,11 @@ function now(
 function findNet({ fib }: Rtable, { w0, w1, w2, w3, length }: Prefix): NodeId {
   const node = fib.find(w0, w1, w2, w3, length);
   return node !== NONE && fib.head[node] !== NONE ? node : NONE;
+}
+
+function has(rtable: Rtable, prefix: Prefix, address: IpAddress | null): boolean {
+  if (address === null) return findNet(rtable, prefix) !== NONE;
+  return rtable.fib.longestMatch(address.w0, address.w1, address.w2, address.w3) !== NONE;
 }
 
 function routeJson({ table }: ExplainTarget, node: NodeId, best: RouteId): RouteJson {

@@ -22,7 +22,7 @@ import {
 
 export function explainReason(facts: ExplainFacts, verdict: ExplainVerdict): string {
   const { address, dst, offers } = facts;
-  // For an address somebody else's route may be asked about, without knowing it.
+  // Who asks about an address is told which route the answer is about.
   const match = address === null || offers.length === 0 ? "" : `${dst} is the longest match for ${address}: `;
   const text = `${match}${reasonOf(facts, verdict)}`;
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
@@ -48,7 +48,7 @@ function noSuchRoute({ dst, address, target, look, elsewhere, covering }: Explai
   const nobody = `nobody announces ${address === null ? dst : `a route for ${address}`} to table ${table.rtable.name}`;
   if (elsewhere.length > 0) {
     const plural = elsewhere.length === 1 ? "has" : "have";
-    return `${nobody}, but ${listWords(elsewhere)} ${plural} it: krtctl explain ${dst} table ${elsewhere[0]}`;
+    return `${nobody}, but ${listWords(elsewhere)} ${plural} one: krtctl explain ${address ?? dst} table ${elsewhere[0]}`;
   }
   const [shown] = look.routes;
   if (shown !== undefined && kernel !== null) {

@@ -283,7 +283,19 @@ const CASES: readonly Case[] = [
     },
     verdict: "no-such-route",
     reason:
-      "Nobody announces 10.1.0.0/16 to table t, but blue has it: krtctl explain 10.1.0.0/16 table blue.",
+      "Nobody announces 10.1.0.0/16 to table t, but blue has one: krtctl explain 10.1.0.0/16 table blue.",
+    way: "!source !kernel",
+  },
+  {
+    why: "an address that another table has a route for",
+    setUp: async (rig) => {
+      await rig.source("lab", { tables: [rig.blue] });
+      rig.offer("lab", NET, GATEWAY);
+    },
+    ask: "10.1.2.3",
+    verdict: "no-such-route",
+    reason:
+      "Nobody announces a route for 10.1.2.3 to table t, but blue has one: krtctl explain 10.1.2.3 table blue.",
     way: "!source !kernel",
   },
   {
