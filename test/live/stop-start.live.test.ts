@@ -75,7 +75,9 @@ describe("an orderly stop", () => {
     await ns.ip("link set v0 down");
     expect(await krtd.stop()).toBe(0);
     expect(await own()).toEqual([]);
-    expect(krtd.log()).not.toMatch(/"level":"(error|warn)"/);
+    // That routes wait for the link is told, if the event came before the end.
+    const complaints = krtd.log().match(/^.*"level":"(error|warn)".*$/gm) ?? [];
+    expect(complaints.filter((line) => !line.includes('"state":"waiting"'))).toEqual([]);
   });
 
   it("stops kernel protocols before the device protocol", async () => {

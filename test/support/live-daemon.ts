@@ -86,6 +86,8 @@ export class SpoiltDumps implements Os {
   readonly trace: string[] = [];
   /** Route events of IPv6 that the monitor told so far. */
   events6 = 0;
+  /** The daemon hears of no route event. */
+  deaf = false;
   /** Runs within each dump, before its end is told. */
   meanwhile: (family: Family) => Promise<void> = () => Promise.resolve();
   private readonly os: Os;
@@ -121,7 +123,7 @@ export class SpoiltDumps implements Os {
       lost: (reason) => sink.lost(reason),
       route: (route, change, port) => {
         if (route.family === 6) this.events6++;
-        sink.route(route, change, port);
+        if (!this.deaf) sink.route(route, change, port);
       },
     });
   }
