@@ -24,6 +24,12 @@ export interface KrtdApi {
    * asked for.
    */
   scan(): Promise<void>;
+  /** GET of any path, as JSON. */
+  get<T>(path: string): Promise<T>;
+  /** What krtctl does to protocols: `name` may be a pattern. Rejects when it was done to none. */
+  act(action: "enable" | "disable" | "restart" | "reload" | "scan", name: string): Promise<void>;
+  /** One protocol of any type, as `show protocols` tells it. */
+  protocol(name: string): Promise<ProtocolJson>;
   /** Starts the orderly stop. */
   shutdown(options: { readonly keep: boolean }): Promise<void>;
 }
@@ -46,6 +52,15 @@ export function krtdApi(socket: string): KrtdApi {
     status,
     routes,
     kernels,
+    get,
+    async act(action, name) {
+      await request("POST", `/v1/protocols/${encodeURIComponent(name)}/${action}`);
+    },
+    async protocol(name) {
+      const [found] = await get<ProtocolJson[]>(`/v1/protocols?name=${encodeURIComponent(name)}`);
+      if (found === undefined) throw new Error(`There is no protocol ${name}`);
+      return found;
+    },
     async state() {
       try {
         return (await status()).state;

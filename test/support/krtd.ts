@@ -9,6 +9,8 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { ConfigureJson } from "../../src/control/json-actions.ts";
+import { ask } from "./http-unix.ts";
 import { type KrtdApi, krtdApi } from "./krtd-api.ts";
 import { type Netns, waitFor } from "./netns.ts";
 
@@ -40,6 +42,8 @@ export interface RunningKrtd extends AsyncDisposable, KrtdApi {
   logged(message: string): Record<string, unknown> | undefined;
   /** krtctl with these words. */
   ctl(...words: readonly string[]): Promise<CtlResult>;
+  /** Writes another configuration over the running one and has it applied. Rejects when it is refused. */
+  configure(yaml: string): Promise<ConfigureJson>;
   /** Waits until status says "in-sync"; throws with its log when it ends before that. */
   synced(deadlineMs?: number): Promise<void>;
   signal(signal: NodeJS.Signals): void;
@@ -161,6 +165,12 @@ function describe(
         const failed = error as { code: number; stdout: string; stderr: string };
         return { code: failed.code, stdout: failed.stdout, stderr: failed.stderr };
       }
+    },
+    async configure(yaml) {
+      await writeFile(join(directory, "krt.yaml"), yaml);
+      const answer = await ask(socket, "/v1/configure", { method: "POST", body: "{}" });
+      if (answer.status !== 200) throw new Error(`configure: ${answer.status} ${answer.text}`);
+      return JSON.parse(answer.text) as ConfigureJson;
     },
     async synced(deadlineMs = 10_000) {
       await waitFor(
