@@ -13,7 +13,7 @@
 
 import { Alarm } from "../lib/alarm.ts";
 import type { Clock } from "../lib/clock.ts";
-import { errorText } from "../lib/errors.ts";
+import { errorText, KrtdError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { Interfaces } from "../nest/iface.ts";
 import type { DeviceConfig } from "../proto/device/config.ts";
@@ -152,8 +152,12 @@ export class Namespace {
       if (name !== null) log.info("a network namespace is served", { netns: name });
     } catch (error) {
       if (name === null) throw error;
-      this.problem = errorText(error);
-      log.warn("a network namespace cannot be served", { netns: name, problem: this.problem });
+      const problem = hintedText(error);
+      // Tried again and again: the same answer is news once.
+      if (problem !== this.problem) {
+        log.warn("a network namespace cannot be served", { netns: name, problem });
+      }
+      this.problem = problem;
       this.served = null;
       await os.close().catch(() => {});
       this.retryAlarm.within(RETRY_MS);
@@ -193,6 +197,12 @@ export class Namespace {
     if (this.options.os === null) await served.os.close();
     this.interfaces.clear();
   }
+}
+
+/** With what can be done about it. */
+function hintedText(error: unknown): string {
+  const hint = error instanceof KrtdError ? error.hint : null;
+  return hint === null ? errorText(error) : `${errorText(error)}. ${hint}`;
 }
 
 function sum(a: NetlinkCounters, b: NetlinkCounters): NetlinkCounters {

@@ -29,6 +29,8 @@ export interface ProtocolsOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly config: () => KrtConfig;
+  /** Reads the configuration of a static protocol again. Resolves with null, or with why nothing was changed. */
+  readonly reread: (name: string) => Promise<string | null>;
   readonly table: (name: string) => Rtable;
   readonly namespace: (name: string | null) => Namespace;
   readonly onFatal: (message: string) => void;
@@ -187,10 +189,12 @@ export class Protocols {
         this.put(spec);
         await this.start([name]);
         return entry.state === "up" ? null : entry.protocol.info();
-      case "reload":
+      case "reload": {
         if (entry.state !== "up") return `${name} is not up`;
-        await entry.protocol.reload?.();
-        return null;
+        const problem = spec.type === "static" ? await this.options.reread(name) : null;
+        if (problem === null) await entry.protocol.reload?.();
+        return problem;
+      }
     }
   }
 
@@ -247,8 +251,9 @@ export class Protocols {
 
   private makeKernel(config: KernelConfig): Protocol {
     const namespace = this.options.namespace(config.netns);
-    const { os, device } = namespace;
-    if (os === null || device === null) {
+    const { os, device, problem } = namespace;
+    // One that is just being left still has its sockets, which are of no use to a new instance.
+    if (os === null || device === null || problem !== null) {
       return new AbsentProtocol(config.name, "kernel", config.netns, () => namespace.problem ?? "");
     }
     const { observe, clock, log, onFatal, table } = this.options;

@@ -35,9 +35,13 @@ export interface Netns extends AsyncDisposable {
   dispose(): Promise<void>;
 }
 
+/** A name that no namespace has. */
+export function netnsName(): string {
+  return `krtd-${process.pid}-${randomBytes(4).toString("hex")}`;
+}
+
 /** Makes an empty namespace with `lo` up. Needs root. */
-export async function createNetns(): Promise<Netns> {
-  const name = `krtd-${process.pid}-${randomBytes(4).toString("hex")}`;
+export async function createNetns(name: string = netnsName()): Promise<Netns> {
   const path = `/run/netns/${name}`;
   await execute("ip", ["netns", "add", name]);
   let present = true;
@@ -124,8 +128,8 @@ export async function createVethPair(ns: Netns, a: string, b: string): Promise<v
  * The topology most live tests use: v0 (10.0.0.1/24, 2001:db8:0:1::1/64) and its peer v1 without addresses,
  * both up. Gateways 10.0.0.2–254 and 2001:db8:0:1::2… are on-link, though nobody answers there.
  */
-export async function createTopology(): Promise<Netns> {
-  const ns = await createNetns();
+export async function createTopology(name?: string): Promise<Netns> {
+  const ns = await createNetns(name);
   try {
     await createVethPair(ns, "v0", "v1");
     await ns.ip("addr add 10.0.0.1/24 dev v0");
