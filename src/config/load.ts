@@ -7,6 +7,7 @@
  */
 
 import { systemClock } from "../lib/clock.ts";
+import type { StaticConfig } from "../proto/static/config.ts";
 import { compose } from "./compose.ts";
 import type { KrtConfig } from "./config.ts";
 import { readDirects } from "./directs.ts";
@@ -31,6 +32,11 @@ export type LoadedConfig =
   | { readonly ok: true; readonly config: KrtConfig }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
+/** One static protocol of a configuration that is good otherwise, too; null: there is none of that name. */
+export type LoadedStatic =
+  | { readonly ok: true; readonly config: StaticConfig | null }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
 export interface LoadOptions {
   /** Where the names of kernel tables come from. */
   readonly iproute2Directories?: readonly string[];
@@ -40,7 +46,27 @@ export interface LoadOptions {
  * Reads and checks a configuration with its route files. Never rejects: whatever is wrong, also with reading,
  * is a problem. Changes nothing anywhere.
  */
-export async function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadedConfig> {
+export function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadedConfig> {
+  return read(file, options, () => true);
+}
+
+/** As loadConfig(), for one static protocol: the route files of the others are not read. */
+export async function loadStatic(
+  file: string,
+  name: string,
+  options: LoadOptions = {},
+): Promise<LoadedStatic> {
+  const loaded = await read(file, options, (other) => other === name);
+  if (!loaded.ok) return loaded;
+  return { ok: true, config: loaded.config.statics.find((one) => one.name === name) ?? null };
+}
+
+/** `needsFiles` says of each static protocol whether its route files are of interest. */
+async function read(
+  file: string,
+  options: LoadOptions,
+  needsFiles: (name: string) => boolean,
+): Promise<LoadedConfig> {
   const bytes = await readSmallFile(file, file, SIZE_LIMIT);
   if (!(bytes instanceof Uint8Array)) return { ok: false, problems: [bytes] };
   const source = decodeSource(file, bytes);
@@ -64,7 +90,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const tableNames = await kernelTableNames(options.iproute2Directories ?? IPROUTE2_DIRECTORIES);
   // First, for the other protocols ask of which namespace the tables are.
   const kernels = readKernels(reading, tableNames);
-  const { statics, fileProblems } = await readStatics(reading);
+  const { statics, fileProblems } = await readStatics(reading, needsFiles);
   const directs = readDirects(reading);
   const pipes = readPipes(reading);
   if (problems.length > 0 || fileProblems.length > 0) {

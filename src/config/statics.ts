@@ -27,7 +27,8 @@ export interface Statics {
   readonly fileProblems: readonly Problem[];
 }
 
-export async function readStatics(reading: Reading): Promise<Statics> {
+/** Of those that do not need their files only the routes of krt.yaml are read. */
+export async function readStatics(reading: Reading, needsFiles: (name: string) => boolean): Promise<Statics> {
   const { input, tree, problems } = reading;
   const statics: StaticConfig[] = [];
   const fileProblems: Problem[] = [];
@@ -48,7 +49,7 @@ export async function readStatics(reading: Reading): Promise<Statics> {
     }
     if (table === null) continue;
     const parser = new RouteFileParser(routes);
-    await readFiles(reading, given, path, parser, fileProblems);
+    if (needsFiles(name)) await readFiles(reading, given, path, parser, fileProblems);
     for (const problem of parser.problems) fileProblems.push(problem);
     statics.push({
       name,

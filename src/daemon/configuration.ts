@@ -7,7 +7,14 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { KrtConfig } from "../config/config.ts";
-import { type LoadedConfig, loadConfig, type Problem, renderProblems } from "../config/load.ts";
+import {
+  type LoadedConfig,
+  type LoadedStatic,
+  loadConfig,
+  loadStatic,
+  type Problem,
+  renderProblems,
+} from "../config/load.ts";
 import { type ConfigPlan, planConfig } from "../config/plan.ts";
 import type { ConfigureRequest, ConfigureResult, StatusReport } from "../control/backend.ts";
 import { Alarm } from "../lib/alarm.ts";
@@ -25,6 +32,15 @@ async function isOpenToAll(file: string): Promise<boolean> {
   return found === null || (found.mode & 0o004) !== 0;
 }
 
+/** Where configurations come from. */
+export interface ConfigReader {
+  readonly load: (file: string) => Promise<LoadedConfig>;
+  /** One static protocol, with its route files. */
+  readonly loadStatic: (file: string, name: string) => Promise<LoadedStatic>;
+}
+
+const FILES: ConfigReader = { load: loadConfig, loadStatic };
+
 export interface ConfigurationOptions {
   readonly config: KrtConfig;
   readonly clock: Clock;
@@ -34,8 +50,8 @@ export interface ConfigurationOptions {
   readonly running: () => boolean;
   readonly surroundings: Surroundings;
   readonly onConfig: (config: KrtConfig) => void;
-  /** Reads a file; for tests. */
-  readonly load?: (file: string) => Promise<LoadedConfig>;
+  /** Default: files. */
+  readonly reader?: ConfigReader | undefined;
 }
 
 export class Configuration {
@@ -92,6 +108,41 @@ export class Configuration {
     });
   }
 
+  /**
+   * Reads again what the running file says of one static protocol, its route files with it, and applies that and
+   * nothing else of the file. Not a new configuration: what undo() goes back to stays. Called in a job. Resolves with
+   * null, or with why nothing was changed.
+   */
+  async reread(name: string): Promise<string | null> {
+    const { clock, log, surroundings, reader = FILES } = this.options;
+    const { config } = this;
+    const { file } = config;
+    const before = config.statics.find((one) => one.name === name);
+    if (before === undefined) return `There is no static protocol "${name}"`;
+    const loaded = await reader.loadStatic(file, name);
+    if (!loaded.ok) {
+      log.error("a static protocol was not reloaded", {
+        protocol: name,
+        problems: renderProblems(loaded.problems),
+      });
+      return `the configuration cannot be used:\n${renderProblems(await this.tellable(loaded.problems)).trimEnd()}`;
+    }
+    const after = loaded.config;
+    if (after === null) return `it is not in ${file} any more: "configure" removes it`;
+    if (after.table !== before.table || after.routes.family !== before.routes.family) {
+      return `it is on another table in ${file}: "configure" moves it`;
+    }
+    // Filters have a section of their own, which is not what is read here.
+    const kept = after.import.name === before.import.name ? { ...after, import: before.import } : after;
+    const next = { ...config, statics: config.statics.map((one) => (one === before ? kept : one)) };
+    const plan = await planConfig(config, next, clock);
+    this.config = next;
+    await applyPlan(surroundings, config, next, plan, false);
+    const changes = plan.protocols.flatMap(({ reasons }) => reasons);
+    log.info("static protocol reloaded", { protocol: name, file, changes });
+    return null;
+  }
+
   /** Keeps what would be undone by itself; false: nothing waits for it. */
   confirm(): boolean {
     const waited = this.undoAt !== null;
@@ -106,9 +157,9 @@ export class Configuration {
   }
 
   private async configureNow({ file, mode, undoAfterMs }: ConfigureRequest): Promise<ConfigureResult> {
-    const { clock, log, running, load = loadConfig } = this.options;
+    const { clock, log, running, reader = FILES } = this.options;
     const wanted = file ?? this.config.file;
-    const loaded = await load(wanted);
+    const loaded = await reader.load(wanted);
     const applies = mode === "apply" || mode === "soft";
     if (!loaded.ok) {
       const told = renderProblems(await this.tellable(loaded.problems));

@@ -11,7 +11,7 @@ import type { AttrsTable } from "../nest/attrs.ts";
 import type { ProtocolEntry } from "../nest/protocol.ts";
 import { Rtable } from "../nest/rtable.ts";
 import type { Os, OsProvider } from "../sysdep/os.ts";
-import { Configuration } from "./configuration.ts";
+import { type ConfigReader, Configuration } from "./configuration.ts";
 import { Jobs } from "./jobs.ts";
 import { LoopLag } from "./loop-lag.ts";
 import { Namespace } from "./namespace.ts";
@@ -36,6 +36,8 @@ export interface DaemonOptions {
   readonly onFatal: (message: string) => void;
   /** A client asked for the orderly stop. */
   readonly onShutdown: (options: { readonly keep: boolean }) => void;
+  /** Where other configurations come from; default: files. */
+  readonly reader?: ConfigReader;
 }
 
 export class Daemon {
@@ -71,6 +73,7 @@ export class Daemon {
       clock,
       log,
       config: () => this.configuration.current,
+      reread: (name) => this.configuration.reread(name),
       table: (name) => this.table(name),
       namespace: (name) => this.namespace(name),
       onFatal: options.onFatal,
@@ -87,6 +90,7 @@ export class Daemon {
         leave: (next) => this.leave(next),
       },
       onConfig: options.onConfig,
+      reader: options.reader,
     });
     this.namespaces.set(null, this.makeNamespace(null));
     this.backend = this.createBackend();
@@ -143,9 +147,9 @@ export class Daemon {
 
   private async enter(next: KrtConfig): Promise<void> {
     const { manager } = this.protocols;
-    for (const { name, family } of next.tables) {
-      const known = this.tables.find((table) => table.name === name);
-      if (known === undefined) this.tables.push(this.makeTable({ name, family, netns: null }));
+    for (const table of next.tables) {
+      // One that gets another family is another table, which stands beside the old one until that is left.
+      if (this.findTable(table) === undefined) this.tables.push(this.makeTable(table));
     }
     for (const name of namespacesOf(next)) {
       if (this.namespaces.has(name)) continue;
@@ -178,8 +182,14 @@ export class Daemon {
     return new Rtable(name, family, this.options.attrs, this.options.clock);
   }
 
+  private findTable({ name, family }: TableConfig): Rtable | undefined {
+    return this.tables.find((table) => table.name === name && table.family === family);
+  }
+
+  /** A table of the running configuration. */
   private table(name: string): Rtable {
-    const table = this.tables.find((candidate) => candidate.name === name);
+    const config = this.configuration.current.tables.find((one) => one.name === name);
+    const table = config && this.findTable(config);
     if (table === undefined) throw new Error(`Unknown table ${name} passed the configuration's checks`);
     return table;
   }
@@ -206,6 +216,9 @@ export class Daemon {
       device: this.configuration.current.device,
       clock,
       log,
+      servedAs: (identity) =>
+        [...this.namespaces.values()].find((other) => other.name !== name && other.identity === identity)
+          ?.name,
       enqueue: (job) =>
         this.jobs.run(async () => {
           if (this.phase !== "stopping") await job();
