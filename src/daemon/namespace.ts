@@ -33,6 +33,8 @@ export interface NamespaceOptions {
   readonly device: DeviceConfig;
   readonly clock: Clock;
   readonly log: Log;
+  /** Another name under which this namespace is in use already (null: it is the daemon's own), or undefined: none. */
+  readonly servedAs: (identity: string) => string | null | undefined;
   /** Runs a job when those before it have ended: one change of what runs at a time. */
   readonly enqueue: (job: () => Promise<void>) => Promise<void>;
   /** The kernel protocols of this namespace that get its notifications now. */
@@ -79,6 +81,11 @@ export class Namespace {
 
   get device(): DeviceProtocol | null {
     return this.served?.device ?? null;
+  }
+
+  /** Which namespace it is, while it is served; null: not known. */
+  get identity(): string | null {
+    return this.served?.identity ?? null;
   }
 
   /** Sums over all sockets it ever had. */
@@ -132,11 +139,18 @@ export class Namespace {
 
   private async tryOpen(): Promise<void> {
     const { name, provider, clock, log } = this.options;
-    const identity = this.watch?.identity() ?? null;
+    const identity = name === null ? provider.ownIdentity() : (this.watch?.identity() ?? null);
     if (name !== null && identity === null) {
       this.problem = `There is no network namespace ${name}`;
       log.warn("a network namespace is not there: its protocols wait for it", { netns: name });
       return;
+    }
+    if (name !== null && identity !== null) {
+      const other = this.options.servedAs(identity);
+      // Two on the same kernel tables would take each other's routes for stale ones.
+      const same = other === null ? "krtd's own" : `the same as ${other}`;
+      if (other !== undefined)
+        return this.refuse(`Network namespace ${name} is ${same}: krtd serves it once`);
     }
     const os = this.options.os ?? provider.create(name);
     try {
@@ -152,16 +166,18 @@ export class Namespace {
       if (name !== null) log.info("a network namespace is served", { netns: name });
     } catch (error) {
       if (name === null) throw error;
-      const problem = hintedText(error);
-      // Tried again and again: the same answer is news once.
-      if (problem !== this.problem) {
-        log.warn("a network namespace cannot be served", { netns: name, problem });
-      }
-      this.problem = problem;
       this.served = null;
       await os.close().catch(() => {});
-      this.retryAlarm.within(RETRY_MS);
+      this.refuse(hintedText(error));
     }
+  }
+
+  /** It is there and cannot be served. Tried again and again: the same answer is news once. */
+  private refuse(problem: string): void {
+    const { name, log } = this.options;
+    if (problem !== this.problem) log.warn("a network namespace cannot be served", { netns: name, problem });
+    this.problem = problem;
+    this.retryAlarm.within(RETRY_MS);
   }
 
   private listen(os: Os, device: DeviceProtocol): Promise<Monitor | null> {

@@ -160,6 +160,8 @@ export interface OsProvider {
   create(netns: string | null): Os;
   /** Calls `changed` soon after the namespace of that name came, went, or was replaced by another one. */
   watch(netns: string, changed: () => void): NetnsWatch;
+  /** What a watch of the process's own namespace would give as its identity; null: not known. */
+  ownIdentity(): string | null;
 }
 
 export interface NetnsWatch {

@@ -4,11 +4,13 @@
  */
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { KernelInput, KrtInput, RouteInput, StaticInput } from "../../src/config/input.ts";
 import { asNobody } from "../support/as-nobody.ts";
 import { FAMILIES, type FamilyCase, lines, ownLines } from "../support/families.ts";
-import { type RunningKrtd, startKrtd, startSynced } from "../support/krtd.ts";
+import { makeDirectory, type RunningKrtd, startKrtd, startSynced } from "../support/krtd.ts";
 import { createNetns, createTopology, type Netns, netnsName, settled, waitFor } from "../support/netns.ts";
 import { monitorRoutes } from "../support/route-monitor.ts";
 
@@ -326,6 +328,33 @@ describe("a namespace that is not there at the start", () => {
     expect(await krtd.state()).toBe("degraded");
     expect(await krtd.stop()).toBe(0);
     await expectEmpty(home);
+  });
+});
+
+describe("a namespace that is served already, by another name", () => {
+  it.each([
+    ["krtd's own", "home"],
+    ["another one", "red"],
+  ] as const)("is not served twice: two would fight over its tables (%s)", async (_which, twice) => {
+    const space = { home, red: await make("red") };
+    const directory = await makeDirectory();
+    names = { ...names, blue: join(directory, "alias") };
+    await symlink(space[twice].path, names.blue);
+    await using krtd = await startKrtd(home, config(PLACES), { directory });
+    await waitFor("red is served", () => isComplete("red", space.red));
+    await waitFor("home is served", () => isComplete("home", home));
+    const told = twice === "home" ? "krtd's own" : `the same as ${names.red}`;
+    for (const name of ["blue-kernel4", "blue-kernel6"]) {
+      expect(await krtd.protocol(name)).toMatchObject({
+        state: "down",
+        info: `Network namespace ${names.blue} is ${told}: krtd serves it once`,
+      });
+    }
+    expect(await krtd.state()).toBe("degraded");
+    const writes = await krtd.writes();
+    await krtd.scan("degraded");
+    expect(await krtd.writes()).toBe(writes);
+    await rm(directory, { recursive: true });
   });
 });
 

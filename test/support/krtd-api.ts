@@ -1,6 +1,6 @@
 /** What live tests ask of a running krtd, straight over its control socket: a tenth of the time krtctl takes. */
 
-import type { StatusReport } from "../../src/control/backend.ts";
+import type { DaemonState, StatusReport } from "../../src/control/backend.ts";
 import type { KernelProtocolJson, ProtocolJson, RouteJson } from "../../src/control/json.ts";
 import { ask } from "./http-unix.ts";
 import { waitFor } from "./netns.ts";
@@ -21,9 +21,9 @@ export interface KrtdApi {
   writes(): Promise<number>;
   /**
    * Resolves when every kernel protocol has run a scan that began after this call and has written all it
-   * asked for.
+   * asked for. `state`: what the daemon is in then.
    */
-  scan(): Promise<void>;
+  scan(state?: DaemonState): Promise<void>;
   /** GET of any path, as JSON. */
   get<T>(path: string): Promise<T>;
   /** What krtctl does to protocols: `name` may be a pattern. Rejects when it was done to none. */
@@ -79,7 +79,7 @@ export function krtdApi(socket: string): KrtdApi {
         return sum + add + replace + deleted + Object.values(errors).reduce((a, b) => a + b, 0);
       }, 0);
     },
-    async scan() {
+    async scan(state = "in-sync") {
       // A scan that is under way began before this call: the one after it counts.
       const wanted = new Map(
         (await kernels()).map(({ name, kernel: { scan } }) => [
@@ -93,7 +93,7 @@ export function krtdApi(socket: string): KrtdApi {
         const all = await kernels();
         const idle = all.every(({ kernel }) => kernel.scan.state === "idle");
         if (idle && behind(all)) await request("POST", "/v1/protocols/all/scan");
-        return idle && !behind(all) && (await status()).state === "in-sync";
+        return idle && !behind(all) && (await status()).state === state;
       });
     },
     async shutdown(options) {

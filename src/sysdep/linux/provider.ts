@@ -6,6 +6,7 @@
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import type { OsProvider } from "../os.ts";
 import { type LinuxOsOptions, openLinuxOs } from "./index.ts";
+import { netnsIdentity } from "./netlink/netns.ts";
 import { NetnsWatcher } from "./netns-watch.ts";
 
 /** What all namespaces have in common. */
@@ -17,5 +18,6 @@ export function linuxOsProvider(options: LinuxOsProviderOptions): OsProvider {
   return {
     create: (netns) => openLinuxOs({ ...options, netns }),
     watch: (netns, changed) => new NetnsWatcher(netns, changed, clock),
+    ownIdentity: () => netnsIdentity("/proc/self/ns/net"),
   };
 }

@@ -38,6 +38,10 @@ export class ModelOsProvider implements OsProvider {
     return watch;
   }
 
+  ownIdentity(): string | null {
+    return this.identity(null);
+  }
+
   /** The namespace comes, or another one takes its name. */
   set(netns: string | null, kernel: ModelKernel): void {
     this.kernels.set(netns, kernel);
@@ -66,7 +70,7 @@ export class ModelOsProvider implements OsProvider {
     );
   }
 
-  private identity(netns: string): string | null {
+  private identity(netns: string | null): string | null {
     const kernel = this.kernels.get(netns);
     if (kernel === undefined) return null;
     const serial = this.serials.get(kernel) ?? this.serials.size + 1;
