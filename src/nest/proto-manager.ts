@@ -95,14 +95,18 @@ export class ProtoManager {
     this.known(name).disabled = disabled;
   }
 
-  /** Starts all that is down and not disabled, as start(). Rejects with the first failure. */
+  /** Starts all that is down and not disabled, as start(). */
   async startAll(): Promise<void> {
     await this.start(this.entries.filter(({ disabled }) => !disabled).map(({ protocol }) => protocol.name));
   }
 
-  /** Starts those that are down, in order, then tells them that the sources have fed. Rejects with the first failure. */
+  /**
+   * Starts those that are down, in order, then tells them that the sources have fed. One that cannot start keeps none of
+   * the others from it; rejects with the first failure when all is done.
+   */
   async start(names: readonly string[]): Promise<void> {
     const started: Entry[] = [];
+    const failures: unknown[] = [];
     for (const entry of [...this.entries]) {
       if (!names.includes(entry.protocol.name) || !this.move(entry, "start")) continue;
       try {
@@ -111,13 +115,14 @@ export class ProtoManager {
         started.push(entry);
       } catch (error) {
         this.move(entry, "failed");
-        throw error;
+        failures.push(error);
       }
     }
     for (const entry of started) if (entry.state === "up") entry.protocol.sourcesFed?.();
     this.feedAlarm.within(this.feedWaitMs);
     for (const entry of started) void this.awaitFed(entry);
     this.releaseFed();
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Freezes all, then stops all in reverse order. One that fails to stop does not keep the others from it. */

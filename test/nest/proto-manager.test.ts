@@ -3,7 +3,7 @@ import { silentLog } from "../../src/lib/log.ts";
 import { ProtoManager } from "../../src/nest/proto-manager.ts";
 import { nextProtocolState, type ProtocolInput, type ProtocolState } from "../../src/nest/proto-state.ts";
 import type { Protocol, ProtocolType } from "../../src/nest/protocol.ts";
-import { FakeClock } from "../support/fake-clock.ts";
+import { FakeClock, settle } from "../support/fake-clock.ts";
 
 function fake(
   name: string,
@@ -91,7 +91,105 @@ describe("ProtoManager", () => {
   it("rejects with what kept a protocol from starting", async () => {
     const { manager } = setup({ k: "start" });
     await expect(manager.startAll()).rejects.toThrow("k cannot start");
-    expect(manager.byName("k")?.state).toBe("down");
+    expect(manager.all().map(({ state }) => state)).toEqual(["up", "down", "up"]);
     expect(manager.byName("nobody")).toBeUndefined();
+  });
+});
+
+describe("ProtoManager.replace(), remove() and stop()", () => {
+  it("takes another instance only in place of one that is down, and starts that", async () => {
+    const { manager, said } = setup();
+    await manager.startAll();
+    expect(() => manager.replace(fake("s", "static", said))).toThrow("is up");
+    expect(() => manager.remove("s")).toThrow("is up");
+    await manager.stop("s", { keep: true });
+    manager.replace(fake("s", "static", said));
+    said.length = 0;
+    await manager.start(["s"]);
+    expect(said).toEqual(["start s", "fed s"]);
+    await manager.stop("s", { keep: true });
+    manager.remove("s");
+    expect(manager.byName("s")).toBeUndefined();
+    expect(() => manager.replace(fake("s", "static", said))).toThrow("no protocol s");
+  });
+
+  it("starts nothing that is disabled", async () => {
+    const { manager, said } = setup();
+    manager.setDisabled("s", true);
+    await manager.startAll();
+    expect(said).not.toContain("start s");
+    expect(manager.byName("s")).toMatchObject({ state: "down", disabled: true });
+  });
+});
+
+describe("ProtoManager tells a protocol that all others have fed", () => {
+  /** Protocols that feed when told to; `released` are those that were told allFed. */
+  function sources(...kinds: readonly (readonly [name: string, type: ProtocolType])[]) {
+    const clock = new FakeClock();
+    const manager = new ProtoManager({ clock, log: silentLog });
+    const released: string[] = [];
+    const feed = new Map<string, () => void>();
+    for (const [name, type] of kinds) {
+      const fed = new Promise<void>((resolve) => feed.set(name, resolve));
+      manager.add({ ...fake(name, type, []), fed, allFed: () => void released.push(name) });
+    }
+    const feeds = async (name: string): Promise<string[]> => {
+      feed.get(name)?.();
+      await settle();
+      return released;
+    };
+    return { clock, manager, released, feeds };
+  }
+
+  it("and not whether it has itself: what it learns it does not install", async () => {
+    const { manager, released, feeds } = sources(["k1", "kernel"], ["k2", "kernel"]);
+    await manager.startAll();
+    expect(released).toEqual([]);
+    expect(await feeds("k1")).toEqual(["k2"]);
+    expect(await feeds("k2")).toEqual(["k2", "k1"]);
+  });
+
+  it("at once when it is alone", async () => {
+    const { manager, released } = sources(["k", "kernel"]);
+    await manager.startAll();
+    expect(released).toEqual(["k"]);
+  });
+
+  it("pipes and statics only after what is learned has come to them", async () => {
+    const { manager, feeds } = sources(["learner", "kernel"], ["k", "kernel"], ["p", "pipe"]);
+    await manager.startAll();
+    await feeds("p");
+    expect(await feeds("k")).toEqual([]);
+    expect(await feeds("learner")).toEqual(expect.arrayContaining(["k", "learner"]));
+  });
+
+  it("when the one that was waited for stops", async () => {
+    const { manager, released, feeds } = sources(["k1", "kernel"], ["k2", "kernel"]);
+    await manager.startAll();
+    await feeds("k1");
+    await manager.stop("k2", { keep: true });
+    expect(released).toEqual(["k2", "k1"]);
+  });
+
+  it("when the wait is over, once", async () => {
+    const { clock, manager, released, feeds } = sources(["k1", "kernel"], ["k2", "kernel"]);
+    await manager.startAll();
+    await clock.advance(29_000);
+    expect(released).toEqual([]);
+    await clock.advance(2000);
+    expect(released).toEqual(["k1", "k2"]);
+    await feeds("k1");
+    expect(await feeds("k2")).toEqual(["k1", "k2"]);
+  });
+
+  it("with graceful restart also when some cannot start, and after its own wait", async () => {
+    const { clock, manager, released, feeds } = sources(["k1", "kernel"], ["k2", "kernel"]);
+    manager.waitForSources(240_000);
+    await manager.start(["k1"]);
+    await feeds("k1");
+    await clock.advance(200_000);
+    expect(released).toEqual([]);
+    await clock.advance(41_000);
+    expect(released).toEqual(["k1"]);
   });
 });
