@@ -39,6 +39,8 @@ export interface PruneOptions {
   readonly provesAbsence: boolean;
   /** Absence is not only assumed: learned routes that were not shown may be withdrawn. */
   readonly mayWithdraw: boolean;
+  /** What was found changed may be the kernel's own doing, and is no quarrel with anybody. */
+  readonly disturbed: () => boolean;
   /** The first prune: changes made while the scan ran were not queued yet. */
   readonly first: boolean;
   readonly clock: Clock;
@@ -72,6 +74,7 @@ function pruneNode(options: PruneOptions, node: NodeId): void {
   const flags = state.table.fib.flags[node]!;
   if ((flags & (INSTALLED | SENT)) === 0) return;
   if ((flags & DIRTY) !== 0) {
+    options.scan.postponed = true;
     if (options.first) queue.push(node);
     return;
   }
@@ -81,12 +84,13 @@ function pruneNode(options: PruneOptions, node: NodeId): void {
 }
 
 /** A different route of ours stands there, at the wanted key or at an older one. */
-function queueUpdate({ state, queue }: PruneOptions, node: NodeId): void {
+function queueUpdate(options: PruneOptions, node: NodeId): void {
+  const { state, queue } = options;
   const sameKey = state.sentMetric[node] === state.wantedMetric(node);
   if (!sameKey && keyTaken(state, node)) return;
   // Of what was refused only the old content is of interest: the queue deletes it.
   if (state.isRefused(node) && !state.isOutdated(node)) return;
-  if (mayRepair(state, node)) queue.push(node);
+  if (mayRepair(options, node)) queue.push(node);
 }
 
 function queueMissing(options: PruneOptions, node: NodeId, flags: number): void {
@@ -109,9 +113,9 @@ function queueMissing(options: PruneOptions, node: NodeId, flags: number): void 
 }
 
 /** A net that was found changed: others may be at it faster than scans are. */
-function mayRepair(state: SyncState, node: NodeId): boolean {
+function mayRepair({ state, disturbed }: PruneOptions, node: NodeId): boolean {
   const { fib } = state.table;
-  if ((fib.flags[node]! & DRIFTED) === 0) return !state.contest.has(node);
+  if ((fib.flags[node]! & DRIFTED) === 0 || disturbed()) return !state.contest.has(node);
   return state.contest.mayRepair(node, fib.capacity);
 }
 

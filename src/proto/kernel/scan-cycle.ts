@@ -98,7 +98,10 @@ export class ScanCycle {
   private reported = 0;
   /** Monotonic. */
   private lastEnd = Number.NEGATIVE_INFINITY;
-  /** Something happened to an interface since the last scan began: what is missing went with it. */
+  /**
+   * Something happened to an interface since the last scan that has judged all began: what is missing or different may
+   * be the kernel's own doing, which is no drift.
+   */
   private disturbed = false;
 
   constructor(options: ScanCycleOptions) {
@@ -221,7 +224,8 @@ export class ScanCycle {
     this.state = this.initialized ? "scanning" : "first-scan";
     const startedAt = clock.now();
     const changesBefore = this.routeEvents + queue.outcomes.deletions;
-    const disturbed = this.disturbed;
+    const before = this.disturbed;
+    const disturbed = (): boolean => before || this.disturbed;
     this.disturbed = false;
     this.reported = 0;
     const first = !this.initialized;
@@ -232,7 +236,9 @@ export class ScanCycle {
       aliens,
       learnKernel: config.learn === "all",
       unwelcome: (route) => redirects.unwelcome(route, first),
-      drifted: (node, shown) => this.reportDrift(node, shown),
+      drifted: (node, shown) => {
+        if (!disturbed()) this.reportDrift(node, shown);
+      },
       stopped: () => this.stopping,
     });
     const query = { family: state.table.family, table: config.kernelTable };
@@ -243,7 +249,7 @@ export class ScanCycle {
       if (this.stopping) return false;
       if (!outcome.complete) {
         scan.abandon();
-        this.disturbed ||= disturbed;
+        this.disturbed ||= before;
         this.failed(outcome.reason ?? "incomplete");
         log.warn("scan incomplete, nothing pruned", { protocol: name, reason: outcome.reason });
         return false;
@@ -251,6 +257,7 @@ export class ScanCycle {
       this.lastProblem = null;
       this.failedInRow = 0;
       const whole = await this.prune(scan, this.absence(changesBefore), disturbed);
+      if (scan.postponed) this.disturbed ||= before;
       this.lastDurationMs = clock.now() - startedAt;
       return whole;
     } finally {
@@ -259,8 +266,9 @@ export class ScanCycle {
     }
   }
 
-  private async prune(scan: RouteScan, absence: Absence, disturbed: boolean): Promise<boolean> {
+  private async prune(scan: RouteScan, absence: Absence, disturbed: () => boolean): Promise<boolean> {
     const provesAbsence = absence !== "unknown";
+    if (!provesAbsence) scan.postponed = true;
     const { state, queue, clock, log, name, onLearned } = this.options;
     const aliens = this.options.aliens();
     const first = !this.initialized;
@@ -284,18 +292,19 @@ export class ScanCycle {
       aliens,
       provesAbsence,
       mayWithdraw: absence === "proven",
+      disturbed,
       first,
       clock,
       stopped: () => this.stopping,
       missing: (node) => {
         missing++;
         state.table.fib.flags[node]! |= DRIFTED;
-        if (!disturbed) this.reportDrift(node, null);
+        if (!disturbed()) this.reportDrift(node, null);
         if (log.enabled("debug")) log.debug("reinstalling", { prefix: state.table.fib.formatNode(node) });
       },
     });
     if (missing + scan.changed > 0) {
-      const what = disturbed ? "reinstalling missing routes" : "repairing drift";
+      const what = disturbed() ? "reinstalling missing routes" : "repairing drift";
       log.info(what, { protocol: name, missing, changed: scan.changed });
     }
     if (whole && provesAbsence) {

@@ -44,7 +44,7 @@ export interface ScanOptions {
   readonly learnKernel: boolean;
   /** Whether this redirect is to be deleted. */
   readonly unwelcome: (redirect: KernelRoute) => boolean;
-  /** Somebody changed our route of this net. What was sent is still on record. */
+  /** Our route of this net is not what was sent, which is still on record. */
   readonly drifted: (node: NodeId, shown: KernelRoute) => void;
   /** The protocol is stopping: what is wanted no longer counts, so nothing is judged. */
   readonly stopped: () => boolean;
@@ -55,10 +55,12 @@ export class RouteScan implements RouteSink {
   readonly stale: StaleRoutes;
   /** Nexthops that may be ours beyond those of a wanted IPv6 route: to be deleted one by one. */
   readonly extra: StaleRoutes;
-  /** Routes of ours that were different from what we had sent: somebody changed them. */
+  /** Routes of ours that were different from what we had sent. */
   changed = 0;
   /** One prune does not settle it all: of duplicates one of each key goes, and what else it may find is unknown. */
   lookAgain = false;
+  /** It cannot say everything: nets changed meanwhile, or what it did not show may be there all the same. */
+  postponed = false;
   private readonly options: ScanOptions;
   private readonly rivals = new Map<number, number>();
   private readonly extraDraft = new AttrsDraft();
