@@ -72,7 +72,7 @@ function whyBetter(best: Offer, second: Offer): string {
   const same = `the same preference ${best.preference}`;
   const metric = (offer: Offer): string => (offer.metric === 0 ? "none set" : String(offer.metric));
   if (best.metric !== second.metric) return `${same}, metric ${metric(best)} against ${metric(second)}`;
-  return `${same} and metric, and it came to the table first`;
+  return `${same} and metric, and its name is the first by the alphabet`;
 }
 
 function exportStep(facts: ExplainFacts): ExplainStepJson | null {

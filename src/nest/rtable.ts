@@ -53,6 +53,8 @@ export class Rtable {
   /** By source id: its routes, and of these the best ones of their net. */
   private readonly sourceRoutes: number[] = [0];
   private readonly sourceBest: number[] = [0];
+  /** By source id: its place among the sources in the order of their names. */
+  private readonly sourceRank: number[] = [0];
   private nets = 0;
   private total = 0;
   /** Replaced as a whole on every change, so that a running announcement is not disturbed. */
@@ -85,6 +87,7 @@ export class Rtable {
     this.sources[id] = { id, name, sourceType };
     this.sourceRoutes[id] = 0;
     this.sourceBest[id] = 0;
+    this.rankSources();
     return id;
   }
 
@@ -296,9 +299,18 @@ export class Rtable {
     return true;
   }
 
+  /** Another source does not change how those that are there compare: lists of routes stay in order. */
+  private rankSources(): void {
+    const known = this.sources.filter((source) => source != null);
+    known.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id - b.id));
+    known.forEach(({ id }, rank) => {
+      this.sourceRank[id] = rank;
+    });
+  }
+
   /** Puts a route that is in no list where its rank says. */
   private link(node: NodeId, route: RouteId): void {
-    const { routes } = this;
+    const { routes, sourceRank } = this;
     const { preference, metric, source, next } = routes;
     let before: RouteId = 0;
     let after = this.fib.head[node]!;
@@ -307,10 +319,10 @@ export class Rtable {
       isBetter(
         preference[after]!,
         metric[after]!,
-        source[after]!,
+        sourceRank[source[after]!]!,
         preference[route]!,
         metric[route]!,
-        source[route]!,
+        sourceRank[source[route]!]!,
       )
     ) {
       before = after;

@@ -414,7 +414,14 @@ describe("explain", () => {
     ["by preference", 200, 0, 100, 0, "preference 200 against 100"],
     ["by metric", 200, 5, 200, 10, "the same preference 200, metric 5 against 10"],
     ["by a metric that is not set", 200, 0, 200, 10, "the same preference 200, metric none set against 10"],
-    ["by its age", 200, 7, 200, 7, "the same preference 200 and metric, and it came to the table first"],
+    [
+      "by its name",
+      200,
+      7,
+      200,
+      7,
+      "the same preference 200 and metric, and its name is the first by the alphabet",
+    ],
   ])("says why one source is better than another: %s", async (_how, p1, m1, p2, m2, why) => {
     await using rig = await explainRig();
     await rig.source("one");

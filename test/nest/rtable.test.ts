@@ -15,14 +15,10 @@ interface Reference {
 }
 
 /** A table with three sources and helpers that speak of nets 0…n and of attributes that differ by `flow`. */
-function tableWith(wall: () => number = () => 0) {
+function tableWith(names: readonly string[] = ["a", "b", "c"], wall: () => number = () => 0) {
   const attrs = new AttrsTable();
   const table = new Rtable("master4", 4, attrs, { ...systemClock, wall });
-  const sources = [
-    table.addSource("a", "static"),
-    table.addSource("b", "static"),
-    table.addSource("c", "inherit"),
-  ];
+  const sources = names.map((name) => table.addSource(name, "static"));
   const prefix = (net: number): [number, number, number, number, number] => [net << 8, 0, 0, 0, 24];
   return {
     attrs,
@@ -131,7 +127,7 @@ describe("Rtable", () => {
     { why: "then the lower metric", better: [2, 200, 10], worse: [1, 200, 100] },
     { why: "a metric not set before any set", better: [2, 200, 0], worse: [1, 200, 1] },
     { why: "metrics are unsigned", better: [2, 200, 1], worse: [1, 200, 0xffffffff] },
-    { why: "then the lower source id", better: [1, 200, 10], worse: [2, 200, 10] },
+    { why: "then the name of the source", better: [1, 200, 10], worse: [2, 200, 10] },
   ])("prefers by rank, whichever came first: $why", ({ better, worse }) => {
     for (const order of [
       [better, worse],
@@ -140,6 +136,15 @@ describe("Rtable", () => {
       const fixture = tableWith();
       for (const [source, preference, metric] of order) fixture.update(source!, 0, 1, preference, metric);
       expect(fixture.table.sourceOf(fixture.table.best(fixture.node(0)))).toBe(better[0]);
+    }
+  });
+
+  it("prefers by the names of sources that are equally good, whichever came first", () => {
+    for (const names of ["abc", "cba", "bca"]) {
+      const fixture = tableWith([...names]);
+      for (const source of fixture.sources) fixture.update(source, 0, 1);
+      const order = routesOf(fixture, fixture.node(0)).map((route) => names[route!.source - 1]);
+      expect(order).toEqual(["a", "b", "c"]);
     }
   });
 
@@ -267,7 +272,7 @@ describe("Rtable", () => {
 
   it("dates a route by its last change", () => {
     let now = 1000;
-    const fixture = tableWith(() => now);
+    const fixture = tableWith(undefined, () => now);
     const { table } = fixture;
     fixture.update(1, 0, 1);
     now = 2000;
