@@ -18,10 +18,17 @@ export interface RouteMonitor extends AsyncDisposable {
    * does of its own accord (local and connected routes, as an address ends its tentative time) is left out.
    */
   events(): Promise<string[]>;
+  /** The same with the time at which each was told, in milliseconds with three decimals. */
+  timed(): Promise<TimedEvent[]>;
+}
+
+export interface TimedEvent {
+  readonly atMs: number;
+  readonly line: string;
 }
 
 export async function monitorRoutes(ns: Netns): Promise<RouteMonitor> {
-  const child = spawn("ip", ["-n", ns.name, "-o", "-d", "monitor", "route"], {
+  const child = spawn("ip", ["-n", ns.name, "-ts", "-o", "-d", "monitor", "route"], {
     stdio: ["ignore", "pipe", "ignore"],
   });
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
@@ -37,7 +44,7 @@ export async function monitorRoutes(ns: Netns): Promise<RouteMonitor> {
     await waitFor(`marker ${marker} in ip monitor`, async () => {
       await ns.tryIp(`route add ${command}`);
       await ns.tryIp(`route del ${command}`);
-      return text.indexOf(`Deleted blackhole ${marker}`, from) >= 0;
+      return text.indexOf(`Deleted blackhole ${marker} `, from) >= 0;
     });
   };
   const dispose = async (): Promise<void> => {
@@ -50,11 +57,22 @@ export async function monitorRoutes(ns: Netns): Promise<RouteMonitor> {
     await dispose();
     throw error;
   }
+  const timed = async (): Promise<TimedEvent[]> => {
+    await mark();
+    return lines(text)
+      .filter((line) => !NOT_TOLD.some((words) => line.includes(words)))
+      .map(parseTimed);
+  };
   return {
-    async events() {
-      await mark();
-      return lines(text).filter((line) => !NOT_TOLD.some((words) => line.includes(words)));
-    },
+    timed,
+    events: async () => (await timed()).map(({ line }) => line),
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+/** "[2026-11-21T10:44:37.240592] unicast …": Date has no microseconds. */
+function parseTimed(text: string): TimedEvent {
+  const [, toSecond, micros, line] = /^\[(\S+)\.(\d{6})\] (.*)$/s.exec(text) ?? [];
+  if (toSecond === undefined || line === undefined) throw new Error(`ip monitor without a time: ${text}`);
+  return { atMs: Date.parse(toSecond) + Number(micros) / 1000, line };
 }
