@@ -23,6 +23,7 @@ export interface Offer {
   readonly source: string;
   readonly sourceId: number;
   readonly learned: boolean;
+  readonly piped: boolean;
   readonly preference: number;
   /** Own kernel metric, 0: not set. */
   readonly metric: number;
@@ -57,6 +58,7 @@ function offerOf(backend: ControlBackend, rtable: Rtable, route: RouteId): Offer
     source: name,
     sourceId,
     learned: sourceType === "inherit",
+    piped: sourceType === "pipe",
     preference: rtable.preferenceOf(route),
     metric: rtable.metricOf(route),
     filter: channel?.channel.importing.name ?? null,

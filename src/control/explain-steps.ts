@@ -72,6 +72,7 @@ function whyBetter(best: Offer, second: Offer): string {
   const same = `the same preference ${best.preference}`;
   const metric = (offer: Offer): string => (offer.metric === 0 ? "none set" : String(offer.metric));
   if (best.metric !== second.metric) return `${same}, metric ${metric(best)} against ${metric(second)}`;
+  if (best.piped !== second.piped) return `${same} and metric, and the other came over a pipe`;
   return `${same} and metric, and its name is the first by the alphabet`;
 }
 

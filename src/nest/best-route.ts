@@ -3,11 +3,12 @@
  * at most one route per source: the result never depends on the order of arrival, of routes or of their sources. A
  * daemon that came to its configuration step by step prefers what one that starts with it does.
  *
- *   1. higher preference   2. lower metric, not set (0) first   3. name of the source, in the order of code points
+ *   1. higher preference   2. lower metric, not set (0) first   3. lower rank of the source: what was announced here
+ *   before what came over a pipe (two tables that prefer each other's routes could rest in two ways), then by name
  */
 
 /**
- * True when route a is better than route b; the ranks are those of their sources by name. Never true both ways; neither
+ * True when route a is better than route b; the ranks are those of their sources. Never true both ways; neither
  * is true only for the same source.
  */
 export function isBetter(

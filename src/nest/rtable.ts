@@ -53,7 +53,7 @@ export class Rtable {
   /** By source id: its routes, and of these the best ones of their net. */
   private readonly sourceRoutes: number[] = [0];
   private readonly sourceBest: number[] = [0];
-  /** By source id: its place among the sources in the order of their names. */
+  /** By source id: its place among the sources, for routes that are equally good otherwise. */
   private readonly sourceRank: number[] = [0];
   private nets = 0;
   private total = 0;
@@ -302,7 +302,7 @@ export class Rtable {
   /** Another source does not change how those that are there compare: lists of routes stay in order. */
   private rankSources(): void {
     const known = this.sources.filter((source) => source != null);
-    known.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id - b.id));
+    known.sort(byRank);
     known.forEach(({ id }, rank) => {
       this.sourceRank[id] = rank;
     });
@@ -378,4 +378,11 @@ export class Rtable {
     if (this.announcing.length === 0) return;
     assert(!this.announcing.includes(node), "a listener does not change the net that is being announced");
   }
+}
+
+/** Pipes last, then by name. */
+function byRank(a: RouteSource, b: RouteSource): number {
+  const piped = Number(a.sourceType === "pipe") - Number(b.sourceType === "pipe");
+  if (piped !== 0) return piped;
+  return a.name === b.name ? a.id - b.id : a.name < b.name ? -1 : 1;
 }

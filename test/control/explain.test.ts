@@ -432,6 +432,17 @@ describe("explain", () => {
     expect(step(await rig.explain(NET), "best")).toBe(`ok: one is better than two: ${why}`);
   });
 
+  it("says that a route of two equally good ones came over a pipe", async () => {
+    await using rig = await explainRig();
+    await rig.source("a-pipe", { sourceType: "pipe" });
+    await rig.source("one");
+    rig.offer("a-pipe", NET, GATEWAY, 7, 200);
+    rig.offer("one", NET, GATEWAY, 7, 200);
+    await rig.start();
+    const why = "the same preference 200 and metric, and the other came over a pipe";
+    expect(step(await rig.explain(NET), "best")).toBe(`ok: one is better than a-pipe: ${why}`);
+  });
+
   it("looks at the kernel afresh: a route that went without a word is missed", async () => {
     await using rig = await explainRig();
     rig.want(NET, GATEWAY);

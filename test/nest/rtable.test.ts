@@ -14,11 +14,13 @@ interface Reference {
   readonly flow: number;
 }
 
-/** A table with three sources and helpers that speak of nets 0…n and of attributes that differ by `flow`. */
+/**
+ * A table with three sources (P is a pipe) and helpers that speak of nets 0…n and of attributes that differ by `flow`.
+ */
 function tableWith(names: readonly string[] = ["a", "b", "c"], wall: () => number = () => 0) {
   const attrs = new AttrsTable();
   const table = new Rtable("master4", 4, attrs, { ...systemClock, wall });
-  const sources = names.map((name) => table.addSource(name, "static"));
+  const sources = names.map((name) => table.addSource(name, name === "P" ? "pipe" : "static"));
   const prefix = (net: number): [number, number, number, number, number] => [net << 8, 0, 0, 0, 24];
   return {
     attrs,
@@ -139,12 +141,12 @@ describe("Rtable", () => {
     }
   });
 
-  it("prefers by the names of sources that are equally good, whichever came first", () => {
-    for (const names of ["abc", "cba", "bca"]) {
+  it("prefers what came over no pipe, then by name, of equally good ones, whichever came first", () => {
+    for (const names of ["abcP", "cPba", "Pbca"]) {
       const fixture = tableWith([...names]);
       for (const source of fixture.sources) fixture.update(source, 0, 1);
       const order = routesOf(fixture, fixture.node(0)).map((route) => names[route!.source - 1]);
-      expect(order).toEqual(["a", "b", "c"]);
+      expect(order).toEqual(["a", "b", "c", "P"]);
     }
   });
 
