@@ -5,7 +5,7 @@
  *
  *   ours, gone, just as we sent it        drift "deleted": ADD at once
  *   ours, replaced (IPv4: was the first)  drift "changed": REPLACE at once; IPv6: DELETE what is shown, ADD
- *   foreign, replaced ours (IPv4)         drift "taken": the route has failed with a rival, nothing is written
+ *   foreign, replaced ours                drift "taken": the route has failed with a rival, nothing is written
  *   foreign, gone from our key            ADD, if ours was kept out by it
  *   redirect                              deleted, never learned
  *   alien                                 learn.ts
@@ -176,7 +176,9 @@ export class RouteEvents {
       }
       return;
     }
-    const overwritten = change === "replaced" && route.family === 4 && sent;
+    // IPv6 replaces within a class first: with a foreign route beside ours it may have been that one.
+    const alone = route.family === 4 || !state.rivals.has(node);
+    const overwritten = change === "replaced" && sent && alone;
     if (!overwritten || (before & (SYNCED | RIVAL | INFLIGHT)) !== SYNCED) {
       this.doubt(node, RIVAL, "a foreign route came to a key of ours");
       return;

@@ -329,17 +329,19 @@ export class ScanCycle {
     if (++this.reported > MOST_REPORTED) return;
     const { fib, attrs, family } = state.table;
     const sent = (fib.flags[node]! & SENT) !== 0;
+    const taken = shown === null && state.rivals.has(node);
+    const repairs = queue.writable && !taken && !state.contest.has(node);
     drift.add({
       at: clock.wall(),
       protocol: name,
       prefix: fib.prefix(node),
       metric: sent ? state.sentMetric[node]! : state.wantedMetric(node),
-      kind: shown === null ? "deleted" : "changed",
+      kind: taken ? "taken" : shown === null ? "deleted" : "changed",
       seenBy: "scan",
       port: null,
       before: sent ? attrs.describe(state.sentAttrs[node]!, family) : null,
       after: shown === null ? null : attrs.describeDraft(shown.attrs, family),
-      reaction: queue.writable ? "repaired" : "left",
+      reaction: repairs ? "repaired" : "left",
     });
   }
 

@@ -4,7 +4,7 @@
  */
 
 import { type Family, parseIp } from "../../../src/lib/ip.ts";
-import { silentLog } from "../../../src/lib/log.ts";
+import { type Log, type LogFields, type LogLevel, silentLog } from "../../../src/lib/log.ts";
 import { isPrefix, type Prefix, parsePrefix } from "../../../src/lib/prefix.ts";
 import { AttrsTable } from "../../../src/nest/attrs.ts";
 import { Channel } from "../../../src/nest/channel.ts";
@@ -28,6 +28,12 @@ import { FakeClock, settle } from "../../support/fake-clock.ts";
 export const OWN = 120;
 export const TABLE = 254;
 
+export interface LogLine {
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
 export interface Fixture {
   readonly family: Family;
   readonly kernel: ModelKernel;
@@ -39,6 +45,8 @@ export interface Fixture {
   readonly interfaces: Interfaces;
   readonly clock: FakeClock;
   readonly fatal: string[];
+  /** What the kernel protocol said, but for its debug lines. */
+  readonly logged: LogLine[];
   /** Announces a route to the table. */
   want(prefix: string, attrs: AttrsText, metric?: number): void;
   unwant(prefix: string): void;
@@ -101,6 +109,7 @@ export async function fixture(
     clock,
   });
   const fatal: string[] = [];
+  const logged: LogLine[] = [];
   const protocol = new KernelProtocol({
     config: {
       name: "k",
@@ -126,7 +135,7 @@ export async function fixture(
     onInstalled: () => {},
     observe: config.observe ?? false,
     clock,
-    log: silentLog,
+    log: recordingLog(logged),
     onFatal: (message) => fatal.push(message),
   });
   await source.up();
@@ -141,6 +150,7 @@ export async function fixture(
     interfaces,
     clock,
     fatal,
+    logged,
     want(prefix, text, metric = 0) {
       const { w0, w1, w2, w3, length } = prefixOf(prefix);
       source.importRoute(w0, w1, w2, w3, length, attrs.intern(draftOf(text)), metric);
@@ -194,6 +204,21 @@ export async function fixture(
       return protocol.status(table.fib.find(w0, w1, w2, w3, length));
     },
   };
+}
+
+function recordingLog(lines: LogLine[]): Log {
+  const record =
+    (level: LogLevel) =>
+    (message: string, fields: LogFields = {}) =>
+      void lines.push({ level, message, fields });
+  const log: Log = {
+    ...silentLog,
+    error: record("error"),
+    warn: record("warn"),
+    info: record("info"),
+    child: () => log,
+  };
+  return log;
 }
 
 export function routeText(route: RouteView): string {
