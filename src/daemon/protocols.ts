@@ -140,8 +140,33 @@ export class Protocols {
       await this.manager.start(able);
     } catch (error) {
       this.options.log.error("a protocol cannot start", { error: errorText(error) });
-      const rest = able.filter((name) => this.manager.byName(name)?.state === "down");
-      if (rest.length < able.length) await this.start(rest.slice(1));
+    }
+  }
+
+  /**
+   * Makes a change of several steps: the kernel protocols that run now hear of its outcome only, so what goes and comes
+   * back meanwhile does not flicker.
+   */
+  async atOnce<T>(change: () => Promise<T>): Promise<T> {
+    const held = this.kernels;
+    for (const kernel of held) kernel.hold();
+    try {
+      const result = await change();
+      await this.settled();
+      return result;
+    } finally {
+      for (const kernel of held) kernel.release();
+    }
+  }
+
+  /** Resolves when what follows from the tables of this moment is announced: over pipes, and by recursive routes. */
+  private async settled(): Promise<void> {
+    const sources = this.manager
+      .all()
+      .filter(({ protocol, state }) => state === "up" && protocol.type !== "kernel");
+    // Recursive routes may follow what came over pipes, and then go over them.
+    for (const type of ["pipe", "static", "pipe"]) {
+      for (const { protocol } of sources) if (protocol.type === type) await protocol.fed;
     }
   }
 
@@ -185,14 +210,16 @@ export class Protocols {
       case "restart":
         if (entry.disabled) return `${name} is disabled: enable it`;
         // Another instance follows at once, and adopts what stands in the kernel.
-        await this.manager.stop(name, { keep: true });
-        this.put(spec);
-        await this.start([name]);
+        await this.atOnce(async () => {
+          await this.manager.stop(name, { keep: true });
+          this.put(spec);
+          await this.start([name]);
+        });
         return entry.state === "up" ? null : entry.protocol.info();
       case "reload": {
         if (entry.state !== "up") return `${name} is not up`;
         const problem = spec.type === "static" ? await this.options.reread(name) : null;
-        if (problem === null) await entry.protocol.reload?.();
+        if (problem === null) await this.atOnce(async () => await entry.protocol.reload?.());
         return problem;
       }
     }

@@ -8,6 +8,9 @@
  *   4  route sources that go stop (a net that moved to a new one is there already); those that restart do
  *   5  kernel protocols that are new or restart: start, adopt what they want, then delete what nobody wants
  *   6  tables and namespaces that are not needed any more
+ *
+ * Kernel protocols that go on write when all of it is done: a route that another protocol takes over, whichever way
+ * round that happens here, does not flicker.
  */
 
 import type { KrtConfig } from "../config/config.ts";
@@ -29,7 +32,17 @@ export interface Surroundings {
 }
 
 /** Carries the plan out. `soft`: changed filters count for routes that change from now on. */
-export async function applyPlan(
+export function applyPlan(
+  surroundings: Surroundings,
+  before: KrtConfig,
+  after: KrtConfig,
+  plan: ConfigPlan,
+  soft: boolean,
+): Promise<void> {
+  return surroundings.protocols.atOnce(() => applySteps(surroundings, before, after, plan, soft));
+}
+
+async function applySteps(
   { protocols, enter, leave }: Surroundings,
   before: KrtConfig,
   after: KrtConfig,

@@ -50,8 +50,8 @@ export function namespaceOfTable(config: KrtConfig, table: string): string | nul
  */
 export function isTakenOver(kernel: KernelConfig, before: KrtConfig, after: KrtConfig): boolean {
   const family = familyOf(before, kernel.table);
-  const numbers = [after.protocolId, ...after.formerProtocolIds];
-  const known = [before.protocolId, ...before.formerProtocolIds].every((number) => numbers.includes(number));
+  // Former numbers of before do not matter: what had them was given its own when it was adopted.
+  const known = [after.protocolId, ...after.formerProtocolIds].includes(before.protocolId);
   return after.kernels.some(
     (other) =>
       known &&

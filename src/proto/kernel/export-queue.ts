@@ -50,6 +50,7 @@ export class ExportQueue {
   private readonly released: ReleasedGroups;
   private readonly clock: Clock;
   private running: Promise<void> | null = null;
+  private held = false;
 
   /** `writable` false: nothing is ever sent (observe mode). */
   constructor(options: {
@@ -150,9 +151,19 @@ export class ExportQueue {
     if (state.table.netCount > 0) this.run();
   }
 
+  /** Sends nothing until release(): of a net that comes and goes meanwhile only the outcome counts. */
+  hold(): void {
+    this.held = true;
+  }
+
+  release(): void {
+    this.held = false;
+    this.run();
+  }
+
   /** Sends what is queued, in the background. */
   run(): void {
-    if (this.writable && this.running === null && this.waitingToBeSent > 0) {
+    if (this.writable && !this.held && this.running === null && this.waitingToBeSent > 0) {
       this.running = this.pump().finally(() => {
         this.running = null;
         this.run();
@@ -160,7 +171,7 @@ export class ExportQueue {
     }
   }
 
-  /** Resolves when all that is queued was sent and answered; what waits for load to pass does not count. */
+  /** Resolves when all that is queued was sent and answered; what is held, or waits for load to pass, does not count. */
   async drained(): Promise<void> {
     this.run();
     while (this.running !== null) await this.running;
@@ -169,7 +180,7 @@ export class ExportQueue {
   private async pump(): Promise<void> {
     const underway: { readonly batch: WriteBatch; readonly answered: Promise<void> }[] = [];
     for (;;) {
-      while (this.free.length > 0) {
+      while (this.free.length > 0 && !this.held) {
         const batch = this.free.at(-1)!;
         this.fill(batch);
         if (batch.routes.count === 0) break;
@@ -178,7 +189,7 @@ export class ExportQueue {
       }
       const oldest = underway.shift();
       if (oldest === undefined) {
-        if (this.waitingToBeSent === 0) return;
+        if (this.waitingToBeSent === 0 || this.held) return;
         await this.clock.yield();
         continue;
       }

@@ -171,6 +171,15 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     this.cycle.release();
   }
 
+  /** Writes nothing until release(), or its stop: a change of many things at once has one outcome for the kernel. */
+  hold(): void {
+    if (!this.frozen) this.queue.hold();
+  }
+
+  release(): void {
+    this.queue.release();
+  }
+
   freeze(): void {
     if (this.frozen) return;
     this.frozen = true;
@@ -179,6 +188,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     this.wakeAlarm.cancel();
     this.cycle.cancel();
     this.queue.discard();
+    this.queue.release();
     this.state.contest.close();
   }
 

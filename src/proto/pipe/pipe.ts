@@ -78,7 +78,11 @@ export class PipeProtocol implements Protocol {
     if (this.running) return;
     this.running = true;
     await Promise.all(this.channels.map((channel) => channel.up()));
-    await Promise.all([this.toPeer.settled(), this.toOwn.settled()]);
+    await this.fed;
+  }
+
+  get fed(): Promise<void> {
+    return Promise.all([this.toPeer.settled(), this.toOwn.settled()]).then(() => {});
   }
 
   /** Withdraws what it put into either table. */
