@@ -27,6 +27,8 @@ import type { TableContext } from "./table-context.ts";
 export type Export =
   | { readonly is: "exported"; readonly changed: boolean; readonly wouldPass: boolean }
   | { readonly is: "filtered"; readonly wouldPass: boolean }
+  /** The protocol never takes such a route, whatever its filter says. */
+  | { readonly is: "refused"; readonly why: string }
   /** It came from this very protocol. */
   | { readonly is: "learned" }
   | { readonly is: "down" };
@@ -145,12 +147,20 @@ function exportOf(
   const { rtable } = table;
   if (rtable.sourceOf(best) === channel.source) return { is: "learned" };
   if (entry.state === "down" || channel.source === 0) return { is: "down" };
+  if (channel.refuses(best)) return { is: "refused", why: refusalWords(table, best) };
   const wouldPass = passesNow(table, channel, node, best);
   if (!channel.isExported(node)) return { is: "filtered", wouldPass };
   const changed =
     channel.exportedAttrs(node) !== rtable.attrsOf(best) ||
     channel.exportedMetric(node) !== rtable.metricOf(best);
   return { is: "exported", changed, wouldPass };
+}
+
+function refusalWords({ rtable }: TableContext, best: RouteId): string {
+  const { opaque, nexthops } = rtable.attrs.describe(rtable.attrsOf(best), rtable.family);
+  return opaque || nexthops.some((hop) => hop.opaque)
+    ? "there is more to it than krtd understands, and it would be another route without that"
+    : "the kernel keeps the networks of its interfaces there by itself";
 }
 
 /**

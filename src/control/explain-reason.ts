@@ -88,6 +88,8 @@ function notInstalled(facts: ExplainFacts, kernel: TableKernel): string {
       return kernel.entry.disabled
         ? `kernel protocol ${kernel.name} is disabled: krtctl enable ${kernel.name}`
         : `kernel protocol ${kernel.name} is ${lifeWords(kernel)}: krtctl show protocols all ${kernel.name}`;
+    case "refused":
+      return `protocol ${kernel.name} does not take it: ${exported.why}`;
     case "filtered":
       if (exported.wouldPass) {
         return `the export filter of ${kernel.name} lets it pass by now, but has not been asked again: krtctl reload ${kernel.name}`;

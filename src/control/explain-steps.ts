@@ -93,6 +93,8 @@ function exportStep(facts: ExplainFacts): ExplainStepJson | null {
         true,
         `${kernel.name} learned it from the kernel and does not write it back`,
       );
+    case "refused":
+      return step("export-filter", false, `${kernel.name} does not take it: ${exported.why}`);
     case "filtered": {
       const now = exported.wouldPass ? ", but does no more: the route has not met it since" : "";
       return step("export-filter", false, `${filter} turned it away${now}`);

@@ -49,6 +49,8 @@ export class AttrsDraft {
   words: Int32Array = new Int32Array(256);
   /** Words in use; 0 until finish(). */
   length = 0;
+  /** What OPAQUE would be without the nexthop object that the nexthops come from. */
+  opaqueBesidesObject = 0;
   private readonly metrics = new Int32Array(RTAX_LIMIT);
   private readonly swap = new Int32Array(NEXTHOP_WORDS);
 
@@ -58,6 +60,7 @@ export class AttrsDraft {
     this.words[ATTRS_TYPE] = type;
     this.words[ATTRS_SCOPE] = -1;
     this.length = 0;
+    this.opaqueBesidesObject = 0;
   }
 
   /** Appends a nexthop. `gatewayFamily` 0 = no gateway (the words must then be 0). */
@@ -93,6 +96,7 @@ export class AttrsDraft {
     this.words.set(words.subarray(base, base + ATTRS_HEADER_WORDS));
     this.words[ATTRS_NEXTHOPS] = 0;
     this.length = 0;
+    this.opaqueBesidesObject = this.words[ATTRS_OPAQUE]!;
     let at = base + ATTRS_HEADER_WORDS + words[base + ATTRS_NEXTHOPS]! * NEXTHOP_WORDS;
     const mask = words[base + ATTRS_METRICS]!;
     for (let rtax = 1; rtax < RTAX_LIMIT; rtax++) {
@@ -138,8 +142,13 @@ export class AttrsDraft {
 
   /** Marks what krtd does not understand. Several marks mix into one. */
   markOpaque(hash: number): void {
-    const mixed = (Math.imul(this.words[ATTRS_OPAQUE]!, 31) + hash) | 0;
-    this.words[ATTRS_OPAQUE] = mixed === 0 ? 1 : mixed;
+    this.words[ATTRS_OPAQUE] = mix(this.words[ATTRS_OPAQUE]!, hash);
+    this.opaqueBesidesObject = mix(this.opaqueBesidesObject, hash);
+  }
+
+  /** Notes the nexthop object that the nexthops come from: krtd's own routes have none, so it marks them opaque. */
+  markNexthopObject(hash: number): void {
+    this.words[ATTRS_OPAQUE] = mix(this.words[ATTRS_OPAQUE]!, hash);
   }
 
   /** Makes the words canonical: sorts the nexthops, appends the metrics, sets `length`. Call once, last. */
@@ -186,4 +195,10 @@ function compareAt(words: Int32Array, at: number, other: Int32Array): number {
     if (difference !== 0) return difference;
   }
   return 0;
+}
+
+/** Never 0. */
+function mix(before: number, hash: number): number {
+  const mixed = (Math.imul(before, 31) + hash) | 0;
+  return mixed === 0 ? 1 : mixed;
 }

@@ -317,6 +317,11 @@ export class Channel {
     return this.table.sourceOf(route) !== this.sourceId && this.options.takes?.(route) !== false;
   }
 
+  /** Whether the protocol never takes this route, whatever its filter says. Its own are not meant. */
+  refuses(route: RouteId): boolean {
+    return this.options.takes?.(route) === false;
+  }
+
   /** The net's best route is `best`: brings the sink up to date. `again`: silent when it holds just this already. */
   private offer(node: NodeId, best: RouteId, again = false): void {
     if (best === 0) {

@@ -35,6 +35,7 @@ import type { ScanCycle } from "./scan-cycle.ts";
 import { type OwnNumbers, routeStatus, viewKernelRoute } from "./status.ts";
 import type { SyncState } from "./sync-state.ts";
 import { ownNumbers } from "./verdict.ts";
+import { isInstallable } from "./write-batch.ts";
 
 /** Of learned routes: anything configured wins. */
 const LEARNED_PREFERENCE = 10;
@@ -334,9 +335,13 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     };
   }
 
-  /** In main the kernel itself keeps what the direct protocol says: to install it there would double it. */
+  /**
+   * In main the kernel itself keeps what the direct protocol says: to install it there would double it. What was
+   * learned from one kernel table, and is more than krtd understands, would be another route in the other one.
+   */
   private takes(route: RouteId): boolean {
     const { table } = this.channel;
+    if (!isInstallable(table.attrs, table.attrsOf(route))) return false;
     return this.kernelTable !== RT_TABLE_MAIN || table.source(table.sourceOf(route)).sourceType !== "direct";
   }
 

@@ -15,6 +15,7 @@
 
 import type { Clock } from "../../lib/clock.ts";
 import type { AttrsTable } from "../../nest/attrs.ts";
+import { ATTRS_NEXTHOPS, ATTRS_OPAQUE } from "../../nest/attrs-draft.ts";
 import type { Channel } from "../../nest/channel.ts";
 import { Fib } from "../../nest/fib.ts";
 import { internOrigin } from "../../nest/origin.ts";
@@ -23,6 +24,8 @@ import { DIRTY } from "../../nest/sync-flags.ts";
 import { walkNodes } from "../../nest/walk.ts";
 import type { KernelRoute, RouteChange } from "../../sysdep/os.ts";
 import { AlienStore } from "./alien-store.ts";
+
+const RTN_UNICAST = 1;
 
 export class AlienRoutes {
   private readonly attrs: AttrsTable;
@@ -71,7 +74,7 @@ export class AlienRoutes {
     const { fib, store, scan } = this;
     const node = fib.insert(route.w0, route.w1, route.w2, route.w3, route.length);
     if ((fib.flags[node]! & DIRTY) !== 0) return;
-    const attrs = this.attrs.intern(route.attrs);
+    const attrs = this.contentOf(route);
     const position = ++this.position;
     let changed = 0;
     for (let alien = fib.head[node]!; alien !== 0; alien = store.link[alien]!) {
@@ -98,7 +101,7 @@ export class AlienRoutes {
     const node = change === "gone" ? fib.find(w0, w1, w2, w3, length) : fib.insert(w0, w1, w2, w3, length);
     if (node === 0) return false;
     if (this.scanning) fib.flags[node]! |= DIRTY;
-    const attrs = this.attrs.intern(route.attrs);
+    const attrs = this.contentOf(route);
     const sure = change === "gone" ? this.gone(node, route, attrs) : this.come(node, route, attrs, change);
     this.attrs.release(attrs);
     this.settle(node);
@@ -156,6 +159,22 @@ export class AlienRoutes {
       },
       clock,
     );
+  }
+
+  /**
+   * The attributes, with a reference. That the nexthops come from a nexthop object is nothing to whoever learns the
+   * route, as long as the kernel says them.
+   */
+  private contentOf({ attrs: draft, type }: KernelRoute): AttrsId {
+    const { words, opaqueBesidesObject } = draft;
+    const opaque = words[ATTRS_OPAQUE]!;
+    if (opaque === opaqueBesidesObject || (type === RTN_UNICAST && words[ATTRS_NEXTHOPS] === 0)) {
+      return this.attrs.intern(draft);
+    }
+    words[ATTRS_OPAQUE] = opaqueBesidesObject;
+    const attrs = this.attrs.intern(draft);
+    words[ATTRS_OPAQUE] = opaque;
+    return attrs;
   }
 
   /** Whether it was clear what came. Takes no reference. */

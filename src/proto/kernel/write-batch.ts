@@ -8,9 +8,11 @@ import type { AttrsTable } from "../../nest/attrs.ts";
 import {
   ATTRS_HEADER_WORDS,
   ATTRS_NEXTHOPS,
+  ATTRS_OPAQUE,
   ATTRS_PREFSRC,
   ATTRS_TYPE,
   NEXTHOP_DEVICE,
+  NEXTHOP_ENCAP,
   NEXTHOP_FAMILY,
   NEXTHOP_WORDS,
 } from "../../nest/attrs-draft.ts";
@@ -235,6 +237,17 @@ export function hasGateway(attrs: AttrsTable, id: AttrsId): boolean {
     if (words[at + ATTRS_HEADER_WORDS + k * NEXTHOP_WORDS + NEXTHOP_FAMILY] !== 0) return true;
   }
   return false;
+}
+
+/** Whether krtd understands all of it: what it does not would be left out, and make another route of it. */
+export function isInstallable(attrs: AttrsTable, id: AttrsId): boolean {
+  const { words } = attrs;
+  const at = attrs.offset(id);
+  const count = words[at + ATTRS_NEXTHOPS]!;
+  for (let k = 0; k < count; k++) {
+    if (words[at + ATTRS_HEADER_WORDS + k * NEXTHOP_WORDS + NEXTHOP_ENCAP] !== 0) return false;
+  }
+  return words[at + ATTRS_OPAQUE] === 0;
 }
 
 /** The first device of the attributes that does not exist (a negative id), or 0 when all do. */

@@ -119,6 +119,7 @@ export const RTA_PREF = 20;
 export const RTA_ENCAP_TYPE = 21;
 export const RTA_ENCAP = 22;
 export const RTA_PAD = 24;
+export const RTA_NH_ID = 30;
 
 /** A string, unlike all others. */
 export const RTAX_CC_ALGO = 16;

@@ -26,6 +26,7 @@ import {
   RTA_GATEWAY,
   RTA_METRICS,
   RTA_MULTIPATH,
+  RTA_NH_ID,
   RTA_OIF,
   RTA_PAD,
   RTA_PREF,
@@ -129,6 +130,9 @@ export function decodeRoute(
       case RTA_PREF:
         if (size !== 1) return false;
         if (bytes[at] !== PREF_MEDIUM) attrs.markOpaque(hashBytes(bytes, at, attributes.end, RTA_PREF));
+        break;
+      case RTA_NH_ID:
+        attrs.markNexthopObject(hashBytes(bytes, at, attributes.end, RTA_NH_ID));
         break;
       case RTA_CACHEINFO:
       case RTA_PAD:

@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { ATTRS_NEXTHOPS, ATTRS_OPAQUE, NEXTHOP_ENCAP } from "../../../../src/nest/attrs-draft.ts";
+import {
+  ATTRS_NEXTHOPS,
+  ATTRS_OPAQUE,
+  type AttrsDraft,
+  NEXTHOP_ENCAP,
+} from "../../../../src/nest/attrs-draft.ts";
 import { decodeRoute, RouteView } from "../../../../src/sysdep/linux/rtnetlink/route.ts";
 import {
   capturedMessages,
@@ -74,6 +79,14 @@ describe("decodeRoute()", () => {
     const before = decoded(changed)!.attrs.words[10 + NEXTHOP_ENCAP];
     changed[changed.length - 20]! ^= 1;
     expect(decoded(changed)!.attrs.words[10 + NEXTHOP_ENCAP]).not.toBe(before);
+  });
+
+  it("tells what is unknown besides the nexthop object", () => {
+    const of = (args: string): AttrsDraft => decoded(find("routes-ipv4", args))!.attrs;
+    const object = of("add 198.51.129.0/24 nhid 1");
+    expect([object.words[ATTRS_OPAQUE] !== 0, object.opaqueBesidesObject]).toEqual([true, 0]);
+    const plain = of("add 198.51.100.0/24");
+    expect([plain.words[ATTRS_OPAQUE], plain.opaqueBesidesObject]).toEqual([0, 0]);
   });
 
   it.each([
