@@ -164,10 +164,13 @@ export class ExportQueue {
   /** Sends what is queued, in the background. */
   run(): void {
     if (this.writable && !this.held && this.running === null && this.waitingToBeSent > 0) {
-      this.running = this.pump().finally(() => {
-        this.running = null;
-        this.run();
-      });
+      // Not before the changes that come in one go are all there: several of one prefix are one write.
+      this.running = Promise.resolve()
+        .then(() => this.pump())
+        .finally(() => {
+          this.running = null;
+          this.run();
+        });
     }
   }
 
