@@ -131,7 +131,8 @@ export class RouteScan implements RouteSink {
           this.options.drifted(node, route);
         }
         this.forgetRival(node);
-        if (route.family === 6 && this.judgeSiblings(node, route)) return;
+        // Of a former number of ours all goes: what else it has would not answer to the number of today.
+        if (route.protocol === this.options.ownProtocol && this.judgeSiblings(node, route)) return;
         // What we sent and nobody has touched keeps its SYNCED: the change of it can be a REPLACE.
         if ((flags & SYNCED) === 0 || !this.isAsSent(node, route)) this.recordShown(node, route);
         fib.flags[node]! |= VERDICT_UPDATE;
@@ -214,6 +215,7 @@ export class RouteScan implements RouteSink {
   private judgeSiblings(node: NodeId, route: KernelRoute): boolean {
     const { state } = this.options;
     const { fib } = state.table;
+    if (route.family === 4) return false;
     if (!extraNexthops(state.attrs, state.wantedAttrs(node), route.attrs, this.extraDraft)) return false;
     const failure = state.failures.intern({ errno: EEXIST, message: FOREIGN_NEXTHOPS, class: "rival" });
     const before = (fib.flags[node]! & SENT) === 0 ? 0 : state.sentAttrs[node]!;

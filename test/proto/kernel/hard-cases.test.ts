@@ -293,3 +293,26 @@ describe("a table nothing is exported to", () => {
     expect(f.shown()).toHaveLength(1);
   });
 });
+
+describe("an IPv6 route with a former number of ours", () => {
+  const NET6 = "2001:db8:10::/48";
+  const [first, second] = ["2001:db8:0:1::2", "2001:db8:0:1::3"];
+  const hops = (gateways: readonly string[]) => gateways.map((gateway) => via(gateway)[0]!);
+
+  it.each([
+    { why: "the same nexthops", had: [first], wanted: [first] },
+    { why: "more nexthops than are wanted now", had: [first, second], wanted: [first] },
+    { why: "fewer nexthops", had: [first], wanted: [first, second] },
+  ])("becomes what is wanted, under the number of today: $why", async ({ had, wanted }) => {
+    f = await fixture({ family: 6, former: [119] });
+    f.foreign({ op: "add", prefix: NET6, metric: 32, protocol: 119, nexthops: hops(had) });
+    f.want(NET6, { nexthops: wanted.map((gateway) => ({ via: gateway })) });
+    await f.start();
+    await f.clock.advance(1000);
+    expect(f.status(NET6).state).toBe("synced");
+    const [entry, ...more] = f.kernel.routes(6, 254).filter(({ protocol }) => protocol !== 2);
+    expect(more).toEqual([]);
+    expect(entry).toMatchObject({ protocol: OWN, metric: 32 });
+    expect(entry!.nexthops).toHaveLength(wanted.length);
+  });
+});
