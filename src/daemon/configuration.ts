@@ -19,6 +19,7 @@ import { type ConfigPlan, planConfig } from "../config/plan.ts";
 import type { ConfigureRequest, ConfigureResult, StatusReport } from "../control/backend.ts";
 import { Alarm } from "../lib/alarm.ts";
 import type { Clock } from "../lib/clock.ts";
+import { errorText } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Jobs } from "./jobs.ts";
 import { applyPlan, type Surroundings } from "./reconfigure.ts";
@@ -71,7 +72,9 @@ export class Configuration {
     this.loadedAt = options.clock.wall();
     this.undoAlarm = new Alarm(options.clock, () => {
       options.log.warn("the configuration was not confirmed in time: going back to the one before");
-      void this.undo();
+      this.undoUnconfirmed().catch((error: unknown) => {
+        options.log.error("going back failed", { error: errorText(error) });
+      });
     });
   }
 
@@ -98,14 +101,7 @@ export class Configuration {
 
   /** Goes back to the configuration before the last one; null: there is none. */
   undo(): Promise<ConfigureResult | null> {
-    return this.options.jobs.run(async () => {
-      this.confirm();
-      const { previous } = this;
-      if (previous === null || !this.options.running()) return null;
-      const plan = await planConfig(this.config, previous, this.options.clock);
-      await this.apply(previous, plan, false, "undo");
-      return { ok: true, file: previous.file, plan, applied: true };
-    });
+    return this.options.jobs.run(() => this.undoNow());
   }
 
   /**
@@ -154,6 +150,20 @@ export class Configuration {
   /** Nothing is undone by itself any more. */
   close(): void {
     this.confirm();
+  }
+
+  /** Of what was done while this waited for its turn, a confirmation counts, and another configuration is one. */
+  private undoUnconfirmed(): Promise<unknown> {
+    return this.options.jobs.run(async () => (this.undoAt === null ? null : await this.undoNow()));
+  }
+
+  private async undoNow(): Promise<ConfigureResult | null> {
+    this.confirm();
+    const { previous } = this;
+    if (previous === null || !this.options.running()) return null;
+    const plan = await planConfig(this.config, previous, this.options.clock);
+    await this.apply(previous, plan, false, "undo");
+    return { ok: true, file: previous.file, plan, applied: true };
   }
 
   private async configureNow({ file, mode, undoAfterMs }: ConfigureRequest): Promise<ConfigureResult> {

@@ -82,6 +82,11 @@ export class Protocols {
     return found;
   }
 
+  /** Names of those that were switched off by hand. */
+  get disabled(): ReadonlySet<string> {
+    return new Set(this.manager.all().flatMap(({ disabled, protocol }) => (disabled ? [protocol.name] : [])));
+  }
+
   kernelsOf(netns: string | null): KernelProtocol[] {
     return this.kernels.filter((kernel) => kernel.netns === netns);
   }

@@ -52,30 +52,35 @@ async function applySteps(
   const old = specsOf(before);
   const wanted = specsOf(after);
   const action = actionsOf(plan, old);
-  const named = (what: Action, kernels: boolean): string[] =>
+  const disabled = protocols.disabled;
+  const named = (what: Action, specs: ReadonlyMap<string, ProtocolSpec>, kernels: boolean): string[] =>
     [...action]
-      .filter(([name, is]) => is === what && isKernel(wanted.get(name) ?? old.get(name)) === kernels)
+      .filter(([name, is]) => is === what && (specs.get(name)?.type === "kernel") === kernels)
       .map(([name]) => name);
 
+  /** What was switched off by hand stays so, though another instance takes its place. */
+  const startNew = async (names: readonly string[]): Promise<void> => {
+    for (const name of names) {
+      protocols.put(wanted.get(name)!);
+      protocols.manager.setDisabled(name, disabled.has(name));
+    }
+    if (names.length > 0) await protocols.start(names);
+  };
+
   await enter(after);
-  for (const name of [...named("remove", true), ...named("restart", true)]) {
+  for (const name of [...named("remove", old, true), ...named("restart", old, true)]) {
     const spec = old.get(name);
-    const keep = spec?.type === "kernel" && isTakenOver(spec.config, before, after);
+    const keep = spec?.type === "kernel" && isTakenOver(spec.config, before, after, disabled);
     await protocols.drop(name, keep);
   }
-  for (const name of [...named("reconfigure", true), ...named("reconfigure", false)]) {
+  for (const name of [...named("reconfigure", wanted, true), ...named("reconfigure", wanted, false)]) {
     await reconfigure(protocols, wanted.get(name)!, soft);
   }
-  await startNew(protocols, named("add", false), wanted);
-  for (const name of named("remove", false)) await protocols.drop(name, false);
-  for (const name of named("restart", false)) {
-    const disabled = protocols.manager.byName(name)?.disabled === true;
-    await protocols.drop(name, false);
-    protocols.put(wanted.get(name)!);
-    protocols.manager.setDisabled(name, disabled);
-    await protocols.start([name]);
-  }
-  await startNew(protocols, [...named("restart", true), ...named("add", true)], wanted);
+  await startNew(named("add", wanted, false));
+  for (const name of named("remove", old, false)) await protocols.drop(name, false);
+  for (const name of named("restart", old, false)) await protocols.drop(name, false);
+  await startNew(named("restart", wanted, false));
+  await startNew([...named("restart", wanted, true), ...named("add", wanted, true)]);
   await leave(after);
 }
 
@@ -92,20 +97,6 @@ function actionsOf(plan: ConfigPlan, old: ReadonlyMap<string, ProtocolSpec>): Ma
     if (change.action !== "reconfigure" || !action.has(change.name)) action.set(change.name, change.action);
   }
   return action;
-}
-
-function isKernel(spec: ProtocolSpec | undefined): boolean {
-  return spec?.type === "kernel";
-}
-
-async function startNew(
-  protocols: Protocols,
-  names: readonly string[],
-  wanted: ReadonlyMap<string, ProtocolSpec>,
-): Promise<void> {
-  if (names.length === 0) return;
-  for (const name of names) protocols.put(wanted.get(name)!);
-  await protocols.start(names);
 }
 
 async function reconfigure(protocols: Protocols, spec: ProtocolSpec, soft: boolean): Promise<void> {

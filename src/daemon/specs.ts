@@ -46,15 +46,21 @@ export function namespaceOfTable(config: KrtConfig, table: string): string | nul
 
 /**
  * Whether some kernel protocol of `after` takes over the kernel table of `kernel`, with its routes: then they stay when
- * this one stops, and the other adopts what it wants of them.
+ * this one stops, and the other adopts what it wants of them. `disabled` are the names of protocols that do not run.
  */
-export function isTakenOver(kernel: KernelConfig, before: KrtConfig, after: KrtConfig): boolean {
+export function isTakenOver(
+  kernel: KernelConfig,
+  before: KrtConfig,
+  after: KrtConfig,
+  disabled: ReadonlySet<string>,
+): boolean {
   const family = familyOf(before, kernel.table);
   // Former numbers of before do not matter: what had them was given its own when it was adopted.
   const known = [after.protocolId, ...after.formerProtocolIds].includes(before.protocolId);
   return after.kernels.some(
     (other) =>
       known &&
+      !disabled.has(other.name) &&
       !other.export.rejectsAll &&
       other.netns === kernel.netns &&
       other.kernelTable === kernel.kernelTable &&
