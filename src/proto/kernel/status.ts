@@ -70,11 +70,12 @@ function stateOf(
   if (best === NONE) return "none";
   const flags = table.fib.flags[node]!;
   if ((flags & INSTALLED) === 0) return table.sourceOf(best) === channel.source ? "learned" : "filtered";
-  if (state.contest.has(node) && (flags & SYNCED) === 0) return "contested";
-  if (failure !== null) return failureState(failure.class);
   const asWanted =
     state.sentAttrs[node] === state.wantedAttrs(node) && state.sentMetric[node] === state.wantedMetric(node);
-  return options.initialized && (flags & SYNCED) !== 0 && asWanted ? "synced" : "pending";
+  const synced = options.initialized && (flags & SYNCED) !== 0 && asWanted;
+  if (state.contest.has(node) && !synced) return "contested";
+  if (failure !== null) return failureState(failure.class);
+  return synced ? "synced" : "pending";
 }
 
 /** A route of the kernel as it is, with what a scan would make of it at this moment. */
