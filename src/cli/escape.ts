@@ -1,21 +1,9 @@
 /**
- * Text from elsewhere on its way to a terminal. Interface names are any bytes but "/" and NUL, chosen by whoever
- * can create an interface, a container for example: a name must not move the cursor, set the title or look like
- * two words. What is escaped here can be given back on the command line.
+ * Text from elsewhere on its way to a terminal, which it must not drive. Names of interfaces are escaped by
+ * lib/escape-name.ts; what is escaped there can be given back on the command line, and is read here.
  */
 
-/** An interface name (latin1-decoded bytes): printable ASCII stays, all else becomes \xNN, a backslash doubles. */
-export function escapeName(name: string): string {
-  return /^[!-[\]-~]*$/.test(name) ? name : name.replace(/[^!-[\]-~]/g, escapeCharacter);
-}
-
-function escapeCharacter(c: string): string {
-  if (c === "\\") return "\\\\";
-  const code = c.charCodeAt(0);
-  return code <= 0xff
-    ? `\\x${code.toString(16).padStart(2, "0")}`
-    : `\\u${code.toString(16).padStart(4, "0")}`;
-}
+import { escapeCharacter } from "../lib/escape-name.ts";
 
 /** A sentence: spaces and letters of any script stay, control characters and direction marks are escaped. */
 export function escapeText(text: string): string {

@@ -1,7 +1,8 @@
 /** What a route says beside its prefix, as text in iproute2's words and order, so that it can be given to `ip route`. */
 
 import type { AnyRouteJson, HopJson, MetricsJson, NexthopJson, RouteAttrsJson } from "../control/json.ts";
-import { escapeName, escapeText } from "./escape.ts";
+import { escapeName } from "../lib/escape-name.ts";
+import { escapeText } from "./escape.ts";
 
 /** These are times. */
 const MILLISECONDS: ReadonlySet<string> = new Set(["rtt", "rttvar", "rto_min"]);

@@ -8,8 +8,9 @@ import type {
   ProtocolJson,
   TableJson,
 } from "../control/json.ts";
+import { escapeName } from "../lib/escape-name.ts";
 import type { Cell, Row } from "./columns.ts";
-import { escapeLines, escapeName, escapeText } from "./escape.ts";
+import { escapeLines, escapeText } from "./escape.ts";
 import { tableText } from "./format-route.ts";
 import { ageText, type TextStyle, timeText, undoText } from "./format-words.ts";
 

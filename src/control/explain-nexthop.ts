@@ -4,6 +4,7 @@
  * for first, and says what to do about it.
  */
 
+import { escapeName, isPlainName } from "../lib/escape-name.ts";
 import { equalIp, formatAddress, type IpAddress } from "../lib/ip.ts";
 import type { Interface, Interfaces } from "../nest/iface.ts";
 import type { Nexthop, RouteAttrs } from "../nest/route.ts";
@@ -54,12 +55,11 @@ function reviewNexthop(hop: Nexthop, interfaces: Interfaces): NexthopFinding | n
 }
 
 function reviewDevice(device: number, interfaces: Interfaces): NexthopFinding | null {
-  const name = `"${interfaces.deviceName(device)}"`;
+  const name = quoted(interfaces.deviceName(device));
   const iface = interfaces.byIndex(device);
   if (iface === undefined)
     return { problem: `device ${name} does not exist`, advice: `create device ${name}` };
-  if (!iface.adminUp)
-    return { problem: `device ${name} is down`, advice: `bring it up (ip link set ${iface.name} up)` };
+  if (!iface.adminUp) return { problem: `device ${name} is down`, advice: bringUp(iface) };
   return null;
 }
 
@@ -85,13 +85,13 @@ function reviewGateway(gateway: IpAddress, device: number, interfaces: Interface
   }
   if (device > 0 && covering.ifindex !== device) {
     return {
-      problem: `gateway ${text} is on the link of "${covering.name}", not of "${interfaces.deviceName(device)}"`,
+      problem: `gateway ${text} is on the link of ${quoted(covering.name)}, not of ${quoted(interfaces.deviceName(device))}`,
       advice: "correct the gateway or the device",
     };
   }
   if (!covering.adminUp) {
-    const problem = `gateway ${text} is on the link of "${covering.name}", which is down`;
-    return { problem, advice: `bring it up (ip link set ${covering.name} up)` };
+    const problem = `gateway ${text} is on the link of ${quoted(covering.name)}, which is down`;
+    return { problem, advice: bringUp(covering) };
   }
   return null;
 }
@@ -105,7 +105,7 @@ function praise(attrs: RouteAttrs, interfaces: Interfaces): string {
 function praiseOf({ gateway, device, onlink }: Nexthop, interfaces: Interfaces): string {
   const iface = device > 0 ? interfaces.byIndex(device) : undefined;
   const carrier = iface !== undefined && !iface.linkUp ? " (without carrier)" : "";
-  const named = device === 0 ? "" : `"${interfaces.deviceName(device)}"`;
+  const named = device === 0 ? "" : quoted(interfaces.deviceName(device));
   if (gateway === null)
     return named === "" ? "the kernel chooses the device" : `device ${named} is up${carrier}`;
   const text = formatAddress(gateway);
@@ -114,7 +114,16 @@ function praiseOf({ gateway, device, onlink }: Nexthop, interfaces: Interfaces):
   if (isLinkLocal(gateway)) return `gateway ${text} is on the link of ${named}${carrier}`;
   if (covering === undefined) return `the kernel reaches gateway ${text} over a route of its own`;
   const lost = covering.linkUp ? "" : " (without carrier)";
-  return `gateway ${text} is on the link of "${covering.name}"${lost}`;
+  return `gateway ${text} is on the link of ${quoted(covering.name)}${lost}`;
+}
+
+function quoted(name: string): string {
+  return `"${escapeName(name)}"`;
+}
+
+/** With a command to copy, unless the name is more than a word to a shell: whoever made the interface has chosen it. */
+function bringUp({ name }: Interface): string {
+  return isPlainName(name) ? `bring it up (ip link set ${name} up)` : "bring it up";
 }
 
 function coveringOf({ family, w0, w1, w2, w3 }: IpAddress, interfaces: Interfaces): Interface | undefined {

@@ -4,6 +4,7 @@
  */
 
 import { errnoName } from "../lib/errno.ts";
+import { escapeName } from "../lib/escape-name.ts";
 import { kernelTableName } from "../lib/kernel-names.ts";
 import type { KernelFacet, KernelRouteStatus } from "../nest/protocol.ts";
 import type { AnyRouteJson, HopJson, KernelRouteJson } from "./json.ts";
@@ -16,7 +17,7 @@ export function hopWords({ gateway, via, dev }: HopJson): string {
   const words: string[] = [];
   if (gateway !== undefined) words.push(`via ${gateway}`);
   else if (via !== undefined) words.push(`via ${via.family} ${via.host}`);
-  if (dev !== undefined) words.push(`dev ${dev}`);
+  if (dev !== undefined) words.push(`dev ${escapeName(dev)}`);
   return words.join(" ");
 }
 

@@ -1,7 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { COMMANDS, findCommand } from "../../src/cli/commands.ts";
-import { escapeName, escapeText, parseName } from "../../src/cli/escape.ts";
+import { escapeText, parseName } from "../../src/cli/escape.ts";
 import { DRIFT_KEYWORDS, KERNEL_KEYWORDS, parseSelectors, ROUTE_KEYWORDS } from "../../src/cli/selectors.ts";
 
 function thrown(act: () => unknown): { message: string; hint: string } {
@@ -116,19 +115,6 @@ describe("parseSelectors()", () => {
 });
 
 describe("escape", () => {
-  it("escapeName() leaves printable ASCII only, without spaces, and parseName() undoes it for any bytes", () => {
-    const bytes = fc
-      .uint8Array({ minLength: 1, maxLength: 15 })
-      .map((b) => Buffer.from(b).toString("latin1"));
-    fc.assert(
-      fc.property(bytes, (name) => {
-        const text = escapeName(name);
-        expect(text).toMatch(/^[!-~]+$/);
-        expect(parseName(text)).toBe(name);
-      }),
-    );
-  });
-
   it("parseName() takes a typed name as its UTF-8 bytes", () => {
     expect(parseName("é")).toBe("\xc3\xa9");
   });

@@ -103,6 +103,16 @@ const CASES: readonly Case[] = [
     way: "source best export-filter !nexthop key !write !kernel",
   },
   {
+    why: "a device that is down, with a name nobody should give to a shell",
+    setUp: (rig) => {
+      const hostile = rig.kernel.addLink({ name: "$(id)\u001b\u00c3\u00a9", kind: "ifb" });
+      rig.want(NET, { nexthops: [{ device: hostile }] });
+    },
+    verdict: "not-installed",
+    reason: 'Device "$(id)\\x1b\\xc3\\xa9" is down: bring it up, and krtd installs the route by itself.',
+    way: "source best export-filter !nexthop key !write !kernel",
+  },
+  {
     why: "a gateway nobody covers, in the kernel's words too",
     setUp: (rig) => rig.want(NET, via("10.9.0.2")),
     verdict: "not-installed",

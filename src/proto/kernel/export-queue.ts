@@ -14,6 +14,7 @@
 
 import type { Clock } from "../../lib/clock.ts";
 import { ENODEV } from "../../lib/errno.ts";
+import { escapeName } from "../../lib/escape-name.ts";
 import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
 import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED } from "../../nest/sync-flags.ts";
 import type { Os } from "../../sysdep/os.ts";
@@ -245,7 +246,7 @@ export class ExportQueue {
       }
       if (missing !== 0) {
         installable = false;
-        const message = `Device "${this.deviceName(missing)}" does not exist`;
+        const message = `Device "${escapeName(this.deviceName(missing))}" does not exist`;
         state.recordFailure(node, state.failures.intern({ errno: ENODEV, message, class: "wait" }));
       }
     }
