@@ -8,8 +8,9 @@ import { describe, expect, it } from "vitest";
 import { configOf, FAMILIES, type FamilyCase, ownLines } from "../support/families.ts";
 import { ask } from "../support/http-unix.ts";
 import { type RunningKrtd, startSynced } from "../support/krtd.ts";
-import { createNetns, createVethPair, type Netns, settled, waitFor } from "../support/netns.ts";
+import { type Netns, settled, waitFor } from "../support/netns.ts";
 import { monitorRoutes } from "../support/route-monitor.ts";
+import { addAddress, createTwoLinks, type LinkCase, V, W } from "../support/two-links.ts";
 
 const FLAPS = 200;
 /** The kernel needs milliseconds to delete a device. */
@@ -20,41 +21,8 @@ const PROMISED_MS = 2000;
 /** krtd lets events of this long come together before it scans. */
 const COALESCE_MS = 50;
 
-const SECOND = {
-  4: { address: "10.0.1.1/24", gateway: "10.0.1.2" },
-  6: { address: "2001:db8:0:2::1/64", gateway: "2001:db8:0:2::2" },
-};
-
-const peerOf = (link: string): string => link.replace("0", "1");
-
-const addressOf = ({ family, address }: FamilyCase, link: string): string =>
-  link === "v0" ? `${address}/${family === 4 ? 24 : 64}` : SECOND[family].address;
-
-const addAddress = (it6: FamilyCase, link: string): string =>
-  `addr add ${addressOf(it6, link)} dev ${link}${it6.family === 6 ? " nodad" : ""}`;
-
-/** v0 and w0, each with its peer. IPv6 addresses stay while a link is down, as IPv4 ones do, and serve at once. */
-async function createTwoLinks(it6: FamilyCase): Promise<Netns> {
-  const ns = await createNetns();
-  try {
-    const settings = ["all", "default"].flatMap((which) =>
-      ["keep_addr_on_down=1", "accept_dad=0"].map((setting) => `net.ipv6.conf.${which}.${setting}`),
-    );
-    await ns.run("sysctl", ["-qw", ...settings]);
-    for (const link of ["v0", "w0"]) {
-      await createVethPair(ns, link, peerOf(link));
-      await ns.ip(addAddress(it6, link));
-    }
-    await settled(ns);
-    return ns;
-  } catch (error) {
-    await ns.dispose();
-    throw error;
-  }
-}
-
 function routesOf({ family, gateway, net }: FamilyCase) {
-  const other = SECOND[family].gateway;
+  const other = W.gateway[family];
   const of = (kind: number) => Array.from({ length: EACH }, (_, i) => net(kind * EACH + i));
   return [
     ...of(0).map((prefix) => ({ prefix, via: gateway })),
@@ -73,11 +41,11 @@ const drift = async (krtd: RunningKrtd): Promise<readonly unknown[]> =>
 /** `flaps` times: the commands that take one link or both away, and those that bring them back. */
 function repeat(
   flaps: number,
-  down: (link: string) => readonly string[],
-  up: (link: string) => readonly string[],
+  down: (link: LinkCase) => readonly string[],
+  up: (link: LinkCase) => readonly string[],
 ): readonly string[] {
   const one = (i: number): readonly string[] => {
-    const links = [["v0"], ["w0"], ["v0", "w0"]][i % 3]!;
+    const links = [[V], [W], [V, W]][i % 3]!;
     return [...links.flatMap(down), ...links.flatMap(up)];
   };
   return Array.from({ length: flaps }, (_, i) => one(i)).flat();
@@ -87,30 +55,30 @@ const COMMANDS = {
   "links go down and up": () =>
     repeat(
       FLAPS,
-      (link) => [`link set ${link} down`],
-      (link) => [`link set ${link} up`],
+      ({ name }) => [`link set ${name} down`],
+      ({ name }) => [`link set ${name} up`],
     ),
   "carriers go and come": () =>
     repeat(
       FLAPS,
-      (link) => [`link set ${peerOf(link)} down`],
-      (link) => [`link set ${peerOf(link)} up`],
+      ({ peer }) => [`link set ${peer} down`],
+      ({ peer }) => [`link set ${peer} up`],
     ),
-  "addresses go and come": (it6: FamilyCase) =>
+  "addresses go and come": ({ family }: FamilyCase) =>
     repeat(
       FLAPS,
-      (link) => [`addr del ${addressOf(it6, link)} dev ${link}`],
-      (link) => [addAddress(it6, link)],
+      ({ name, address }) => [`addr del ${address[family]} dev ${name}`],
+      (link) => [addAddress(link, family)],
     ),
-  "devices are deleted and made again": (it6: FamilyCase) =>
+  "devices are deleted and made again": ({ family }: FamilyCase) =>
     repeat(
       DEVICE_FLAPS,
-      (link) => [`link del ${link}`],
+      ({ name }) => [`link del ${name}`],
       (link) => [
-        `link add ${link} type veth peer name ${peerOf(link)}`,
-        `link set ${peerOf(link)} up`,
-        `link set ${link} up`,
-        addAddress(it6, link),
+        `link add ${link.name} type veth peer name ${link.peer}`,
+        `link set ${link.peer} up`,
+        `link set ${link.name} up`,
+        addAddress(link, family),
       ],
     ),
 };
@@ -150,7 +118,7 @@ async function flap(ns: Netns, krtd: RunningKrtd, commands: readonly string[], h
 
 describe.each(FAMILIES)("IPv$family: two hundred times", (it6) => {
   it.each(ROWS)("%s %s: all routes are back, and nothing more is written", async (what, how) => {
-    await using ns = await createTwoLinks(it6);
+    await using ns = await createTwoLinks();
     const routes = routesOf(it6);
     const config = configOf(it6, routes, {
       scanTime: how.endsWith("scanning") ? "100ms" : 0,
