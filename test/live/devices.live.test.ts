@@ -6,12 +6,10 @@
 
 import { describe, expect, it } from "vitest";
 import { escapeName } from "../../src/lib/escape-name.ts";
-import type { Family } from "../../src/lib/ip.ts";
 import { configOf, FAMILIES, type FamilyCase, ownLines } from "../support/families.ts";
-import { ask } from "../support/http-unix.ts";
-import { type RunningKrtd, startSynced } from "../support/krtd.ts";
+import { startSynced } from "../support/krtd.ts";
 import { createNetns, ifindexOf, type Netns, waitFor } from "../support/netns.ts";
-import { monitorRoutes } from "../support/route-monitor.ts";
+import { goThrough, type Place, type RouteStep } from "../support/route-steps.ts";
 import { addAddress, createTwoLinks, V, W } from "../support/two-links.ts";
 
 /** The routes of every test, by a letter each. */
@@ -31,7 +29,6 @@ const routesOf = ({ family, net }: FamilyCase) => ({
   },
   L: { prefix: net(8), dev: "late0" },
 });
-type Letter = keyof ReturnType<typeof routesOf>;
 
 const NO_DEVICE = (name: string): string => `Device "${name}" does not exist`;
 
@@ -44,17 +41,7 @@ interface World {
   readonly index: number;
 }
 
-interface Step {
-  readonly why: string;
-  /** Commands of `ip` in the namespace, in one batch. */
-  readonly run: (world: World) => readonly string[] | Promise<void>;
-  /** The routes that the kernel has then, if need be by family; all others wait. */
-  readonly left: string | Readonly<Record<Family, string>>;
-  /** What those of these letters wait for. */
-  readonly says?: Partial<Record<Letter, string>>;
-  /** These are neither written nor changed in the step; default: those that are there before and after. */
-  readonly untouched?: string;
-}
+type Step = RouteStep<World>;
 
 const ALL = "ABCDEFG";
 const restore = ({ it6 }: World): string[] => [
@@ -239,82 +226,19 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-const letters = async (krtd: RunningKrtd, it6: FamilyCase): Promise<Record<string, string>> => {
-  const shown = await krtd.routes();
-  return Object.fromEntries(
-    Object.entries(routesOf(it6)).map(([letter, { prefix }]) => {
-      const kernel = shown.find(({ dst }) => dst === prefix)?.kernel;
-      return [letter, kernel?.state ?? "missing"];
-    }),
-  );
-};
-
-const drift = async (krtd: RunningKrtd): Promise<readonly unknown[]> =>
-  JSON.parse((await ask(krtd.socket, "/v1/drift")).text) as unknown[];
-
 /** In table 100 the kernel removes as silently as in main, and gateways are found in main. */
-const PLACES = [
+const PLACES: readonly Place[] = [
   { it6: FAMILIES[0]!, place: "main" },
   { it6: FAMILIES[0]!, place: 100 },
   { it6: FAMILIES[1]!, place: "main" },
-] as const;
+];
 
 describe.each(PLACES)("IPv$it6.family, table $place: when a device", ({ it6, place }) => {
-  const routes = routesOf(it6);
-  const prefixes = Object.fromEntries(Object.entries(routes).map(([letter, { prefix }]) => [prefix, letter]));
-  /** Letters of the routes of krtd in the kernel, and the lines themselves. */
-  const inKernel = async (ns: Netns): Promise<{ readonly left: string; readonly text: string }> => {
-    const own = await ownLines(ns, it6.flag, `table ${place}`);
-    const left = own.map((line) => prefixes[line.split(" ")[1]!] ?? `(${line})`).sort();
-    return { left: left.join(""), text: own.join("\n") };
-  };
-
   it.each(ROWS)("$what", async ({ steps }) => {
     await using ns = await createTwoLinks();
     await using other = await createNetns();
     const world = { it6, ns, other, index: await ifindexOf(ns, "v0") };
-    const root = { device: { "scan-time": 0 } };
-    const kernel = { "kernel-table": place };
-    await using krtd = await startSynced(ns, configOf(it6, Object.values(routes), { root, kernel }));
-    expect((await inKernel(ns)).left).toBe(ALL);
-    let before = ALL;
-    for (const step of steps) {
-      const left = typeof step.left === "string" ? step.left : step.left[it6.family];
-      await using monitor = await monitorRoutes(ns);
-      const done = step.run(world);
-      if (done instanceof Promise) await done;
-      else await ns.batch(done);
-      const context = `${JSON.stringify(done)} ${step.why}`;
-      const wanted = Object.fromEntries(
-        Object.keys(routes).map((letter) => [letter, left.includes(letter) ? "synced" : "waiting"]),
-      );
-      const settled = async (): Promise<boolean> =>
-        (await inKernel(ns)).left === left &&
-        JSON.stringify(await letters(krtd, it6)) === JSON.stringify(wanted) &&
-        (await krtd.state()) === "in-sync";
-      await waitFor("it has settled", settled).catch(() => {});
-      expect([(await inKernel(ns)).left, await letters(krtd, it6)], context).toEqual([left, wanted]);
-      for (const [letter, message] of Object.entries(step.says ?? {})) {
-        expect((await krtd.route(routes[letter as Letter].prefix)).kernel.message, context).toBe(message);
-      }
-      const untouched = step.untouched ?? [...before].filter((letter) => left.includes(letter)).join("");
-      const events = (await monitor.events()).filter((line) => line.includes(" proto 120 "));
-      const touched = events.filter((line) => {
-        const letter = prefixes[line.replace("Deleted ", "").split(" ")[1]!];
-        return letter === undefined || untouched.includes(letter);
-      });
-      expect(touched, context).toEqual([]);
-      const { text } = await inKernel(ns);
-      const writes = await krtd.writes();
-      await krtd.scan();
-      // Of what waits one of each kind is tried; nothing else is written.
-      expect((await inKernel(ns)).text, context).toBe(text);
-      expect((await krtd.writes()) - writes, context).toBeLessThanOrEqual(left === ALL ? 0 : 20);
-      before = left;
-    }
-    expect(await drift(krtd)).toEqual([]);
-    expect(krtd.log()).not.toContain("by somebody else");
-    expect(krtd.log()).not.toContain('"level":"error"');
+    await goThrough({ it6, place, ns, world, routes: routesOf(it6), begin: ALL, steps });
   });
 });
 
