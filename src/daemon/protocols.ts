@@ -67,6 +67,8 @@ export class Protocols {
   private readonly options: ProtocolsOptions;
   /** As they run now, by name. */
   private specs = new Map<string, ProtocolSpec>();
+  /** Kernel tables where an instance that stopped left its routes to the next one (tableKey). */
+  private readonly left = new Set<string>();
 
   constructor(options: ProtocolsOptions) {
     this.options = options;
@@ -133,9 +135,18 @@ export class Protocols {
   /** Stops one and drops it. */
   async drop(name: string, keep: boolean): Promise<void> {
     if (this.manager.byName(name) === undefined) return;
-    await this.manager.stop(name, { keep });
+    await this.stop(name, keep);
     this.manager.remove(name);
     this.specs.delete(name);
+  }
+
+  /** `keep`: another instance follows at once, and adopts what this one leaves in the kernel. */
+  private async stop(name: string, keep: boolean): Promise<void> {
+    const entry = this.manager.byName(name);
+    const { protocol } = entry ?? {};
+    if (keep && entry?.state === "up" && protocol instanceof KernelProtocol)
+      this.left.add(tableKey(protocol));
+    await this.manager.stop(name, { keep });
   }
 
   /** Starts those of the named ones that can be; a failure is logged and shown, and keeps none of the others down. */
@@ -214,9 +225,8 @@ export class Protocols {
         return null;
       case "restart":
         if (entry.disabled) return `${name} is disabled: enable it`;
-        // Another instance follows at once, and adopts what stands in the kernel.
         await this.atOnce(async () => {
-          await this.manager.stop(name, { keep: true });
+          await this.stop(name, true);
           this.put(spec);
           await this.start([name]);
         });
@@ -290,9 +300,11 @@ export class Protocols {
     }
     const { observe, clock, log, onFatal, table } = this.options;
     const { protocolId, formerProtocolIds } = this.options.config();
+    const into = table(config.table);
     return new KernelProtocol({
       config,
-      table: table(config.table),
+      table: into,
+      inherits: this.left.delete(tableKey({ ...config, family: into.family })),
       os,
       interfaces: namespace.interfaces,
       refreshInterfaces: (maxAgeMs) => device.refresh(maxAgeMs),
@@ -307,4 +319,12 @@ export class Protocols {
       onFatal,
     });
   }
+}
+
+function tableKey({
+  netns,
+  family,
+  kernelTable,
+}: Pick<KernelProtocol, "netns" | "family" | "kernelTable">): string {
+  return `${kernelTable} ${family} ${netns}`;
 }

@@ -78,8 +78,8 @@ function shapes(
 
 /**
  * A route that gets another metric stays at its old one until the kernel takes the new one, so with routes that the
- * kernel refuses history counts. Hence either: metrics change, or: some gateways cannot be reached, at no time (the
- * kernel keeps a route that it took while its gateway could be).
+ * kernel refuses history counts. Hence either: metrics change, or: some gateways cannot be reached. And no
+ * gateway is within reach for a while: the kernel keeps a route that it took then.
  */
 export type Universe = "metrics change" | "gateways out of reach";
 
@@ -188,20 +188,22 @@ export function configurations(universe: Universe): fc.Arbitrary<KrtInput> {
   return draft.map((one) => restricted(written(one), universe));
 }
 
+/** Where a gateway may come to lie. */
+const NETS_OF_GATEWAYS: readonly string[] = [...PREFIXES[4].slice(3), ...PREFIXES[6].slice(3)];
+
 function restricted(input: KrtInput, universe: Universe): KrtInput {
-  for (const { routes } of Object.values(input.static ?? {}).filter((one) => one != null)) {
-    for (const route of (routes ?? []).filter((one) => one !== undefined)) {
-      if (universe === "gateways out of reach") {
-        delete route.metric;
-        if (/[.:]0?\/0$/.test(route.prefix ?? "") && route.dev === "d1" && route.via === undefined)
-          route.dev = "nosuch";
-      } else if (route.via !== undefined && route.dev === undefined) route.dev = "nosuch";
-    }
+  const routes = Object.values(input.static ?? {}).flatMap((one) => one?.routes ?? []);
+  for (const route of routes.filter((one) => one !== undefined)) {
+    if (universe === "gateways out of reach") delete route.metric;
+    else if (route.via !== undefined && route.dev === undefined) route.dev = "nosuch";
+    const connected = route.dev === "d1" && route.via === undefined;
+    if (connected && NETS_OF_GATEWAYS.includes(route.prefix ?? "")) route.dev = "nosuch";
   }
   if (universe === "metrics change") return input;
   for (const one of Object.values(input.kernel ?? {})) delete one?.metric;
-  for (const rules of Object.values(input.filters ?? {}))
+  for (const rules of Object.values(input.filters ?? {})) {
     for (const rule of rules ?? []) delete rule?.set?.metric;
+  }
   return input;
 }
 

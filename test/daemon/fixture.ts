@@ -16,7 +16,7 @@ import { formatAddress } from "../../src/lib/ip.ts";
 import type { Log, LogFields, LogLevel } from "../../src/lib/log.ts";
 import { formatPrefix } from "../../src/lib/prefix.ts";
 import { AttrsTable } from "../../src/nest/attrs.ts";
-import { ModelKernel, modelOsProvider, type RouteView } from "../../src/sysdep/model/index.ts";
+import { ModelKernel, type ModelOs, modelOsProvider, type RouteView } from "../../src/sysdep/model/index.ts";
 import type { JournalEntry } from "../../src/sysdep/model/os.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { modelIpAll } from "../support/model-ip.ts";
@@ -50,12 +50,13 @@ export interface ModelDaemon extends AsyncDisposable {
   readonly attrs: AttrsTable;
   readonly journal: JournalEntry[];
   readonly logged: LogRecord[];
-  /** The running configuration file. */
+  /** The configuration file it was started with. */
   readonly file: string;
   readonly directory: string;
-  /** Writes a configuration, or whatever the text is, over the running file. */
-  write(input: KrtInput | string): Promise<void>;
-  /** Writes it over the running file and applies that; then waits until the kernel is in sync. */
+  readonly os: ModelOs;
+  /** Writes a configuration, or whatever the text is, over that file or another one; returns its path. */
+  write(input: KrtInput | string, name?: string): Promise<string>;
+  /** Writes it over that file and applies it; then waits until the kernel is in sync. */
   configure(input: KrtInput, request?: Partial<ConfigureRequest>): Promise<ConfigureResult>;
   /** Lets the clock run until the promise settles. */
   during<T>(promise: Promise<T>): Promise<T>;
@@ -82,16 +83,18 @@ export async function startDaemon(input: KrtInput, options: ModelDaemonOptions =
   const directory = await mkdtemp(join(tmpdir(), "krtd-daemon-"));
   const file = join(directory, "krt.yaml");
   // Read when it is written: real files are slower than any fake clock.
-  let loaded: LoadedConfig | null = null;
-  const write = async (config: KrtInput | string): Promise<void> => {
-    await writeFile(file, typeof config === "string" ? config : JSON.stringify(config, null, 1));
-    loaded = await loadConfig(file);
+  const files = new Map<string, LoadedConfig>();
+  const write = async (config: KrtInput | string, name = "krt.yaml"): Promise<string> => {
+    const path = join(directory, name);
+    await writeFile(path, typeof config === "string" ? config : JSON.stringify(config, null, 1));
+    files.set(path, await loadConfig(path));
+    return path;
   };
-  const load = async (): Promise<LoadedConfig> => loaded!;
+  const load = async (path: string): Promise<LoadedConfig> => files.get(path)!;
   await write(input);
   for (const [name, text] of Object.entries(options.files ?? {}))
     await writeFile(join(directory, name), text);
-  const config = options.config ?? checked(await load());
+  const config = options.config ?? checked(await load(file));
   const kernel = new ModelKernel();
   modelIpAll(kernel, [...UNIVERSE, ...(options.before ?? [])]);
   const attrs = new AttrsTable();
@@ -116,8 +119,8 @@ export async function startDaemon(input: KrtInput, options: ModelDaemonOptions =
     onShutdown: () => {},
     reader: {
       load,
-      async loadStatic(_file, name) {
-        const all = await load();
+      async loadStatic(path, name) {
+        const all = await load(path);
         if (!all.ok) return all;
         return { ok: true, config: all.config.statics.find((one) => one.name === name) ?? null };
       },
@@ -162,6 +165,7 @@ export async function startDaemon(input: KrtInput, options: ModelDaemonOptions =
   const started: ModelDaemon = {
     daemon,
     kernel,
+    os,
     clock,
     attrs,
     journal: os.journal,
@@ -175,7 +179,7 @@ export async function startDaemon(input: KrtInput, options: ModelDaemonOptions =
     async configure(config, request) {
       await write(config);
       const result = await during(
-        daemon.configuration.configure({ file: null, mode: "apply", undoAfterMs: null, ...request }),
+        daemon.configuration.configure({ file, mode: "apply", undoAfterMs: null, ...request }),
       );
       await synced();
       return result;

@@ -56,6 +56,8 @@ export interface KernelOptions {
   readonly formerProtocolIds: readonly number[];
   /** Observe mode: nothing is ever written. */
   readonly observe: boolean;
+  /** An instance before this one left its routes here: then even one that never came to scan answers for them. */
+  readonly inherits?: boolean;
   readonly clock: Clock;
   readonly log: Log;
   /** A route came into the kernel by which other tables' gateways may be reached. */
@@ -193,16 +195,17 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     this.state.contest.close();
   }
 
-  /** Deletes what was sent, unless `keep` or `persist` say otherwise or nothing was ever judged. */
+  /** Deletes what was sent or inherited, unless `keep` or `persist` say otherwise. */
   async stop(options: StopOptions): Promise<void> {
     this.freeze();
     this.unlisten?.();
     this.unlisten = null;
     await this.cycle.ended();
     await this.queue.drained();
-    const { os, log, clock } = this.options;
+    const { os, log, clock, inherits } = this.options;
     const { state, queue, kernelTable } = this;
-    if (this.cycle.initialized && this.writable && !options.keep && !this.config.persist) {
+    const answers = this.cycle.initialized || inherits === true;
+    if (answers && this.writable && !options.keep && !this.config.persist) {
       const left = await flush({ state, queue, os, kernelTable, ours: this.numbers.ours, clock });
       if (left > 0) log.warn("routes of ours are left in the kernel", { protocol: this.name, routes: left });
     }
