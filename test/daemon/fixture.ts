@@ -56,6 +56,8 @@ export interface ModelDaemon extends AsyncDisposable {
   readonly os: ModelOs;
   /** Writes a configuration, or whatever the text is, over that file or another one; returns its path. */
   write(input: KrtInput | string, name?: string): Promise<string>;
+  /** From now on a configuration takes so long to read, by the fake clock. */
+  readingTakes(ms: number): void;
   /** Writes it over that file and applies it; then waits until the kernel is in sync. */
   configure(input: KrtInput, request?: Partial<ConfigureRequest>): Promise<ConfigureResult>;
   /** Lets the clock run until the promise settles. */
@@ -82,6 +84,7 @@ export interface ModelDaemonOptions {
 export async function startDaemon(input: KrtInput, options: ModelDaemonOptions = {}): Promise<ModelDaemon> {
   const directory = await mkdtemp(join(tmpdir(), "krtd-daemon-"));
   const file = join(directory, "krt.yaml");
+  const clock = new FakeClock();
   // Read when it is written: real files are slower than any fake clock.
   const files = new Map<string, LoadedConfig>();
   const write = async (config: KrtInput | string, name = "krt.yaml"): Promise<string> => {
@@ -90,7 +93,11 @@ export async function startDaemon(input: KrtInput, options: ModelDaemonOptions =
     files.set(path, await loadConfig(path));
     return path;
   };
-  const load = async (path: string): Promise<LoadedConfig> => files.get(path)!;
+  let readingMs = 0;
+  const load = async (path: string): Promise<LoadedConfig> => {
+    if (readingMs > 0) await new Promise<void>((resolve) => void clock.after(readingMs, resolve));
+    return files.get(path)!;
+  };
   await write(input);
   for (const [name, text] of Object.entries(options.files ?? {}))
     await writeFile(join(directory, name), text);
@@ -98,7 +105,6 @@ export async function startDaemon(input: KrtInput, options: ModelDaemonOptions =
   const kernel = new ModelKernel();
   modelIpAll(kernel, [...UNIVERSE, ...(options.before ?? [])]);
   const attrs = new AttrsTable();
-  const clock = new FakeClock();
   const provider = modelOsProvider(attrs, [[null, kernel]]);
   const os = provider.create(null);
   await os.open();
@@ -173,6 +179,9 @@ export async function startDaemon(input: KrtInput, options: ModelDaemonOptions =
     file,
     directory,
     write,
+    readingTakes(ms) {
+      readingMs = ms;
+    },
     during,
     synced,
     stop,
