@@ -43,6 +43,8 @@ export interface PruneOptions {
   readonly disturbed: () => boolean;
   /** The first prune: changes made while the scan ran were not queued yet. */
   readonly first: boolean;
+  /** Called at the first prune for each net that came to be wanted while the scan ran: it may stand there or not. */
+  readonly unjudged: () => void;
   readonly clock: Clock;
   readonly stopped: () => boolean;
   /** Called for each own route the kernel should have had and did not show, while it is still on record. */
@@ -75,7 +77,9 @@ function pruneNode(options: PruneOptions, node: NodeId): void {
   if ((flags & (INSTALLED | SENT)) === 0) return;
   if ((flags & DIRTY) !== 0) {
     options.scan.postponed = true;
-    if (options.first) queue.push(node);
+    if (!options.first) return;
+    if ((flags & (INSTALLED | SENT)) === INSTALLED) options.unjudged();
+    else queue.push(node);
     return;
   }
   const verdict = flags & VERDICT_MASK;

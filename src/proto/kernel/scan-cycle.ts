@@ -12,7 +12,8 @@
  *
  * Routes of ours that nobody wants are deleted only when every source of routes has fed, those that must scan first
  * (learning, over a pipe) too: until then a prune "holds" them, and one more scan follows when all have fed. What is
- * exported meanwhile may stand in the kernel already, so that scan, or one asked for, installs or adopts it.
+ * exported meanwhile, or while the first scan runs, may stand in the kernel already, so that scan, or one asked for,
+ * installs or adopts it.
  */
 
 import { Alarm } from "../../lib/alarm.ts";
@@ -95,6 +96,8 @@ export class ScanCycle {
   private released = false;
   private held = false;
   private provenOnce = false;
+  /** Some nets that are wanted have met no scan yet. */
+  private unjudged = false;
   private reported = 0;
   /** Monotonic. */
   private lastEnd = Number.NEGATIVE_INFINITY;
@@ -167,7 +170,7 @@ export class ScanCycle {
   release(): void {
     this.released = true;
     if (this.held) void this.run();
-    else if (this.provenOnce) this.settle();
+    else if (this.provenOnce && !this.unjudged) this.settle();
   }
 
   /** The time between scans has changed. */
@@ -285,6 +288,7 @@ export class ScanCycle {
       log.info("removing stale routes of ours", { protocol: name, routes: scan.stale.size });
     }
     let missing = 0;
+    let unjudged = 0;
     const whole = await prune({
       scan,
       state,
@@ -294,6 +298,9 @@ export class ScanCycle {
       mayWithdraw: absence === "proven",
       disturbed,
       first,
+      unjudged: () => {
+        unjudged++;
+      },
       clock,
       stopped: () => this.stopping,
       missing: (node) => {
@@ -310,8 +317,10 @@ export class ScanCycle {
     if (whole && provesAbsence) {
       if (!this.provenOnce) onLearned();
       this.provenOnce = true;
-      if (this.released && !this.held) this.settle();
+      this.unjudged = unjudged > 0;
+      if (this.released && !this.held && !this.unjudged) this.settle();
     }
+    if (unjudged > 0) void this.run();
     if (scan.lookAgain) this.request("routes of ours stood twice at one key, or with nexthops added");
     if (absence !== "proven") this.request("IPv6 routes changed during the dump");
     return whole;

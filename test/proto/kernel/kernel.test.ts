@@ -44,6 +44,24 @@ describe("KernelProtocol before the first complete scan", () => {
     expect(f.shown()).toHaveLength(1);
     expect(f.status("10.2.0.0/16").state).toBe("synced");
   });
+
+  it.each([
+    ["before the dump shows it", 0],
+    ["when the dump has shown it", 1],
+  ])("adopts what comes to be wanted while the first scan runs, %s", async (_when, at) => {
+    f = await fixture();
+    for (const net of ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"]) {
+      f.foreign({ op: "add", prefix: net, protocol: OWN, metric: 32, nexthops: via("10.0.0.2") });
+    }
+    f.os.faults.duringScan(at, () => {
+      for (const net of ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"]) f.want(net, VIA);
+    });
+    await f.start();
+    expect(f.writes()).toEqual([]);
+    for (const net of ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"]) {
+      expect(f.status(net).state).toBe("synced");
+    }
+  });
 });
 
 describe("KernelProtocol scan and prune", () => {
