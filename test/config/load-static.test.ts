@@ -43,7 +43,7 @@ describe("loadStatic()", () => {
     const broken = dir.write("broken.yaml", `${KRT}kernel: {k: {table: nosuch}}\n`);
     const loaded = await loadStatic(broken, "a");
     expect(loaded.ok ? "" : renderProblems(loaded.problems)).toContain(
-      'broken.yaml:6:20: Unknown table "nosuch"',
+      'broken.yaml:6:21: Unknown table "nosuch"',
     );
   });
 
