@@ -63,7 +63,8 @@ export async function goThrough<World>(scene: Scene<World>): Promise<void> {
   );
   await using krtd = await startSynced(ns, text);
   let before = scene.begin;
-  await expectState(scene, krtd, before, "at the start");
+  const contents = new Map<string, string>();
+  await expectState(scene, krtd, before, contents, "at the start");
   for (const step of steps) {
     const { left: by } = step;
     const left = typeof by === "string" ? by : ((place === 100 ? by[100] : undefined) ?? by[it6.family]!);
@@ -72,7 +73,7 @@ export async function goThrough<World>(scene: Scene<World>): Promise<void> {
     if (done instanceof Promise) await done;
     else await ns.batch(done);
     const context = `${JSON.stringify(done)} ${step.why}`;
-    await expectState(scene, krtd, left, context);
+    await expectState(scene, krtd, left, contents, context);
     for (const [letter, message] of Object.entries(step.says ?? {})) {
       expect((await krtd.route(routes[letter]!.prefix!)).kernel.message, context).toBe(message);
     }
@@ -93,10 +94,12 @@ export async function goThrough<World>(scene: Scene<World>): Promise<void> {
   expect(krtd.log()).not.toContain('"level":"error"');
 }
 
+/** `contents`: what the routes say, by letter: what one said first it must say whenever it stands there. */
 async function expectState<World>(
   scene: Scene<World>,
   krtd: RunningKrtd,
   left: string,
+  contents: Map<string, string>,
   context: string,
 ): Promise<void> {
   const { ns, it6, place, routes, otherwise = "waiting" } = scene;
@@ -110,20 +113,30 @@ async function expectState<World>(
       const route = shown.find(({ dst }) => dst === prefix);
       return [letter, route?.kernel.state ?? "missing"];
     });
+    const standing = own.map((line) => ({ letter: letterOf(routes, line), content: contentOf(line) }));
+    const odd = standing.filter(({ letter, content }) => (contents.get(letter) ?? content) !== content);
+    if (odd.length === 0) for (const { letter, content } of standing) contents.set(letter, content);
     return {
-      kernel: own
-        .map((line) => letterOf(routes, line))
+      kernel: standing
+        .map(({ letter }) => letter)
         .sort()
         .join(""),
+      odd,
       states: Object.fromEntries(states) as Record<string, string>,
       krtd: await krtd.state(),
     };
   };
-  const expected = { kernel: left, states: wanted, krtd: "in-sync" };
+  const expected = { kernel: left, odd: [], states: wanted, krtd: "in-sync" };
   const same = async (): Promise<boolean> => JSON.stringify(await look()) === JSON.stringify(expected);
   // Its failure is told by the comparison below.
   await waitFor("it has settled", same).catch(() => {});
   expect(await look(), context).toEqual(expected);
+}
+
+/** The words of a route but for its devices, which may have new names, and what the kernel says of its links. */
+function contentOf(line: string): string {
+  const words = line.replace(/ dev \S+| dead| linkdown|\\/g, "").split(/\s+/);
+  return words.sort().join(" ");
 }
 
 /** Of a line of `ip -d route`, or of its monitor; the line itself in parentheses when it is none of the routes. */
