@@ -37,6 +37,9 @@ const NO_PRIVILEGE =
 /** A stop that hangs must not hang for ever: after this the process ends with what is done. */
 const STOP_LIMIT_MS = 60_000;
 
+/** What a start may take beside the wait of graceful restart. */
+const START_MARGIN_MS = 120_000;
+
 interface Arguments {
   readonly config: string;
   readonly check: boolean;
@@ -165,6 +168,9 @@ async function run(parsed: Arguments, config: KrtConfig): Promise<void> {
     socket: control.path,
     observe: parsed.observe,
   });
+  const { enabled, waitMs } = config.gracefulRestart;
+  // The first sync may take as long as the sources of routes are waited for: the manager is not to lose patience.
+  if (enabled) notifier.extendTimeout(waitMs + START_MARGIN_MS);
   await daemon.start();
   void daemon.firstSync.then(() => announceReady(notifier, log, os));
   notifier.feedWatchdog(systemClock);

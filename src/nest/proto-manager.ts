@@ -167,16 +167,21 @@ export class ProtoManager {
 
   /** Tells every protocol whose fellows have all fed. */
   private releaseFed(): void {
-    const late = this.entries.filter(
-      ({ fed, state, disabled }) => !fed && !disabled && (this.graceful || state !== "down"),
-    );
+    const late = this.late().filter(({ state }) => this.graceful || state !== "down");
     for (const entry of this.entries) {
       if (entry.state === "up" && late.every((other) => other === entry)) this.release(entry);
     }
   }
 
+  /** Sources of routes that have not announced what they have. Those of interfaces are waited for by none. */
+  private late(): Entry[] {
+    return this.entries.filter(
+      ({ fed, disabled, protocol }) => !fed && !disabled && protocol.type !== "device",
+    );
+  }
+
   private feedWaitEnded(): void {
-    const late = this.entries.filter(({ fed, disabled }) => !fed && !disabled);
+    const late = this.late();
     const unreleased = this.entries.filter(({ state, released }) => state === "up" && !released);
     if (unreleased.length === 0) return;
     this.log.warn("sources of routes have not fed in time: what nobody wants is deleted now", {
