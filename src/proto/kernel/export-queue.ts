@@ -221,7 +221,9 @@ export class ExportQueue {
     }
     while (batch.roomForNode && this.extra.size > 0) batch.takeStale(this.state, this.extra, true);
     while (batch.roomForNode && this.ring.size === 0 && this.stale.size > 0) {
-      batch.takeStale(this.state, this.stale, false);
+      if (!batch.takeStale(this.state, this.stale, false)) {
+        this.events.verify("the key of a stale route came to be wanted");
+      }
     }
   }
 

@@ -155,8 +155,11 @@ export class WriteBatch {
     return this.routes.count - before;
   }
 
-  /** Takes the oldest of `from`, a deletion by exact key. Unless `always`, not of a key that came to be wanted. */
-  takeStale(state: SyncState, from: StaleRoutes, always: boolean): void {
+  /**
+   * Takes the oldest of `from`, a deletion by exact key. Unless `always`, not of a key that came to be wanted: then it
+   * returns false, and what stands there has to be looked at again.
+   */
+  takeStale(state: SyncState, from: StaleRoutes, always: boolean): boolean {
     const i = from.peek();
     const w0 = from.word(i, 0);
     const w1 = from.word(i, 1);
@@ -184,6 +187,7 @@ export class WriteBatch {
       );
     }
     from.drop();
+    return !wanted;
   }
 
   private deleteSent(state: SyncState, node: NodeId, flags: number): void {
