@@ -126,6 +126,7 @@ export function lines(text: string): string[] {
     .filter((line) => line !== "");
 }
 
-function isOwn(line: string): boolean {
+/** Whether a line of `ip -d`, of a dump or of the monitor, is a route of krtd in table main. */
+export function isOwn(line: string): boolean {
   return line.includes(" proto 120 ") && !/ table (?!main )/.test(line);
 }

@@ -138,6 +138,9 @@ export class RouteScan implements RouteSink {
         fib.flags[node]! |= VERDICT_UPDATE;
         return;
       case "duplicate":
+        // A dump begins a net anew when others change it just then. (Two that differ in nothing we know are as good
+        // as one.)
+        if (this.isAsSent(node, route)) return;
         if (this.rivals.has(node)) {
           this.judgeSecond(node, route);
           return;

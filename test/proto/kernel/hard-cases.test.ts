@@ -294,6 +294,47 @@ describe("a table nothing is exported to", () => {
   });
 });
 
+describe.each([4, 6] as const)(
+  "an IPv%i dump that shows routes twice, as it may while others change them",
+  (family) => {
+    const [net, other] = family === 4 ? [NET, "10.2.0.0/16"] : ["2001:db8:10::/48", "2001:db8:20::/48"];
+    const [first, second] = family === 4 ? ["10.0.0.2", "10.0.0.3"] : ["2001:db8:0:1::2", "2001:db8:0:1::3"];
+    const hop = (gateway: string) => ({ gateway: ip(gateway), device: 0 });
+
+    it.each([
+      { why: "one gateway", attrs: { nexthops: [{ via: first }] } },
+      { why: "two gateways", attrs: { nexthops: [{ via: first }, { via: second }] } },
+      { why: "none", attrs: { type: "unreachable" as const } },
+    ])("is no reason to write: $why", async ({ attrs }) => {
+      f = await fixture({ family, learn: true });
+      f.foreign({ op: "add", prefix: net, metric: 20, protocol: 4, nexthops: [hop(first)] });
+      f.foreign({ op: "add", prefix: other, metric: 32, protocol: 4, nexthops: [hop(first)] });
+      f.want(net, attrs);
+      await f.start();
+      f.writes();
+      const scan = f.os.scanRoutes.bind(f.os);
+      f.os.scanRoutes = (query, sink) =>
+        scan(query, {
+          route(route) {
+            sink.route(route);
+            sink.route(route);
+          },
+        });
+      await f.scan();
+      await f.clock.advance(1000);
+      expect(f.writes()).toEqual([]);
+      f.foreign({ op: "replace", prefix: net, metric: 32, protocol: OWN, nexthops: [hop(second)] });
+      await f.scan();
+      await f.clock.advance(1000);
+      expect(f.status(net).state).toBe("synced");
+      f.foreign({ op: "add", prefix: net, metric: 50, protocol: OWN, nexthops: [hop(first)] });
+      await f.scan();
+      await f.clock.advance(1000);
+      expect(f.shown()).toHaveLength(3);
+    });
+  },
+);
+
 describe("an IPv6 route with a former number of ours", () => {
   const NET6 = "2001:db8:10::/48";
   const [first, second] = ["2001:db8:0:1::2", "2001:db8:0:1::3"];
