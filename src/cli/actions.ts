@@ -175,12 +175,15 @@ async function showTables(session: Session, output: Output): Promise<number> {
 async function shutdown(session: Session, output: Output): Promise<number> {
   const { keep } = session.options;
   const request = { method: "POST", path: "/v1/shutdown", body: { keep } } as const;
-  await showValue<ShutdownJson>(session, output, request, (answer) =>
-    answer.keep
-      ? "krtd is stopping, its routes stay in the kernel\n"
-      : "krtd is stopping and removes its routes\n",
-  );
+  await showValue<ShutdownJson>(session, output, request, (answer) => `krtd is stopping${fate(answer)}\n`);
   return EXIT_OK;
+}
+
+/** What becomes of the routes. */
+function fate({ keep, observe }: ShutdownJson): string {
+  if (observe) return ": it only observed, so nothing changes in the kernel";
+  if (keep) return ", its routes stay in the kernel";
+  return " and removes its routes, but for those of protocols that persist";
 }
 
 /** `[KEYWORD] [NAME]`, in this or the other order. */

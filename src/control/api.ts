@@ -98,5 +98,7 @@ function noSuchNetns(name: string, all: readonly NamespaceView[]): ApiError {
 function shutdown(call: Call): void {
   noParameters(call);
   const keep = new Body(call.body, ["keep"], `The body is {"keep":true}.`).flag("keep");
-  call.json(202, { stopping: true, keep } satisfies ShutdownJson, () => call.backend.shutdown({ keep }));
+  const { observe } = call.backend.status();
+  const answer: ShutdownJson = { stopping: true, keep, observe };
+  call.json(202, answer, () => call.backend.shutdown({ keep }));
 }

@@ -11,6 +11,8 @@ export interface ScanJson {
 export interface ShutdownJson {
   readonly stopping: true;
   readonly keep: boolean;
+  /** It only observed: nothing in the kernel is its own, and nothing changes there. */
+  readonly observe: boolean;
 }
 
 export interface PlanJson {

@@ -333,7 +333,7 @@ describe("krtctl scan and shutdown", () => {
 
   it("shutdown passes --keep on, before or after the verb", async () => {
     expect((await krtctl("--keep shutdown")).code).toBe(0);
-    expect((await krtctl("shutdown --keep -j")).out).toBe('{"stopping":true,"keep":true}\n');
+    expect((await krtctl("shutdown --keep -j")).out).toBe('{"stopping":true,"keep":true,"observe":false}\n');
     expect((await krtctl("shutdown")).out).toContain("removes its routes");
     await expect.poll(() => router.shutdowns).toEqual([{ keep: true }, { keep: true }, { keep: false }]);
   });

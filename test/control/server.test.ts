@@ -153,7 +153,7 @@ describe("POST", () => {
   it("/v1/shutdown answers first, then stops the daemon", async () => {
     const answer = await ask(running.path, "/v1/shutdown", { method: "POST", body: '{"keep":true}' });
     expect(answer.status).toBe(202);
-    expect(JSON.parse(answer.text)).toEqual({ stopping: true, keep: true });
+    expect(JSON.parse(answer.text)).toEqual({ stopping: true, keep: true, observe: false });
     await expect.poll(() => router.shutdowns).toEqual([{ keep: true }]);
   });
 
