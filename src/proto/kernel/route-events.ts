@@ -95,6 +95,9 @@ export class RouteEvents {
     const flags = state.table.fib.flags[node]!;
     const atSent = (flags & SENT) !== 0 && state.sentMetric[node] === route.metric;
     if ((flags & INFLIGHT) !== 0 || !atSent || route.protocol !== this.options.numbers.own) {
+      // The scan will repair it. Who is faster than the answers to our writes must not make it do so for ever.
+      const quarrel = (flags & INFLIGHT) !== 0 && change === "gone" && port !== 0;
+      if (quarrel) state.contest.mayRepair(node, state.table.fib.capacity);
       this.doubt(node, 0, "a route of ours changed");
     } else if (change === "gone") {
       if (state.attrs.matches(state.sentAttrs[node]!, route.attrs)) this.deleted(node, port);

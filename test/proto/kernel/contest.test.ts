@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { Contest, REPAIRS } from "../../../src/proto/kernel/contest.ts";
 import { FakeClock, settle } from "../../support/fake-clock.ts";
-import { type Fixture, fixture, ip, OWN, TABLE } from "./fixture.ts";
+import { type Fixture, fixture, ip, OWN, prefixOf, TABLE } from "./fixture.ts";
 
 const CAPACITY = 16;
 const MINUTE = 60_000;
@@ -221,6 +221,38 @@ describe.each([4, 6] as const)("a kernel protocol of IPv%i with a contested net"
       expect(f.protocol.report().contested).toBe(0);
     },
   );
+
+  it.each([
+    { why: "deleted", attack: () => f.foreign({ op: "delete", prefix: NET, protocol: OWN, metric: 32 }) },
+    {
+      why: "replaced",
+      attack: () => f.foreign({ op: "replace", prefix: NET, protocol: OWN, metric: 32, nexthops }),
+    },
+  ])("is contested too when its route is $why before its write is answered", async ({ attack }) => {
+    f = await fixture({ family });
+    f.want(NET, VIA);
+    f.want(OTHER, VIA);
+    await f.start();
+    f.writes();
+    let war = true;
+    const stop = f.kernel.listen((event) => {
+      if (!war || event.kind !== "route" || event.change === "gone" || event.origin !== f.os) return;
+      if (event.route.prefix.w0 !== prefixOf(NET).w0 || event.route.prefix.w1 !== prefixOf(NET).w1) return;
+      war = false;
+      attack();
+      war = true;
+    });
+    attack();
+    await f.clock.advance(MINUTE);
+    expect(f.writes().length).toBeLessThanOrEqual(2 * (REPAIRS + 4));
+    expect(f.status(NET).state).toBe("contested");
+    expect(f.logged.filter(({ message }) => message.startsWith("a route is contested"))).toHaveLength(1);
+    stop();
+    await f.clock.advance(5 * MINUTE);
+    await f.scan();
+    expect(f.status(NET).state).toBe("synced");
+    expect(f.status(OTHER).state).toBe("synced");
+  });
 
   it("keeps a contested net's turn while its wish changes, and follows that wish", async () => {
     f = await fixture({ family });
