@@ -106,8 +106,9 @@ export class Outcomes {
     const { state, push } = this.parts;
     const at = 4 * i;
     const node = state.table.fib.find(key[at]!, key[at + 1]!, key[at + 2]!, key[at + 3]!, length[i]!);
+    if (node === 0) return;
     // With a route of ours there it was one of its nexthops, or of its doubles, that had to go.
-    if (node === 0 || (state.table.fib.flags[node]! & SENT) !== 0) return;
+    if ((state.table.fib.flags[node]! & SENT) !== 0 && state.sentMetric[node] === metric[i]) return;
     if (state.failureClass(node) !== "rival" || state.wantedMetric(node) !== metric[i]) return;
     state.rivals.delete(node);
     state.clearFailure(node);
