@@ -181,6 +181,17 @@ export class ExportQueue {
     while (this.running !== null) await this.running;
   }
 
+  /** As drained(), but `ms` at most. */
+  async drainedWithin(ms: number): Promise<void> {
+    if (this.running === null) return;
+    let cancel = (): void => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = this.clock.after(ms, resolve);
+    });
+    await Promise.race([this.drained(), late]);
+    cancel();
+  }
+
   private async pump(): Promise<void> {
     const underway: { readonly batch: WriteBatch; readonly answered: Promise<void> }[] = [];
     for (;;) {

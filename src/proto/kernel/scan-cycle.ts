@@ -39,6 +39,8 @@ const INTERFACE_MAX_AGE_MS = 2000;
 const COALESCE_MS = 50;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 10_000;
+/** A scan waits so long for what is being written. */
+const QUIET_MAX_MS = 1000;
 /**
  * After so many IPv6 dumps in a row that prove nothing, own routes that were not shown are added again: an ADD that
  * is wrong changes nothing. Learned routes are withdrawn only on proof.
@@ -224,6 +226,8 @@ export class ScanCycle {
     const config = this.options.config();
     const aliens = this.options.aliens();
     await this.options.refreshInterfaces(INTERFACE_MAX_AGE_MS);
+    // Of an old key that is about to be deleted no node tells: a dump that shows it would have it deleted again.
+    await queue.drainedWithin(QUIET_MAX_MS);
     this.state = this.initialized ? "scanning" : "first-scan";
     const startedAt = clock.now();
     const changesBefore = this.routeEvents + queue.outcomes.deletions;

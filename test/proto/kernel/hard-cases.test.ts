@@ -2,6 +2,7 @@
 
 import { afterEach, describe, expect, it } from "vitest";
 import { REJECT_ALL } from "../../../src/nest/filter.ts";
+import { ROUTE_DELETE } from "../../../src/sysdep/os.ts";
 import { settle } from "../../support/fake-clock.ts";
 import { type Fixture, fixture, ip, OWN } from "./fixture.ts";
 
@@ -334,6 +335,50 @@ describe.each([4, 6] as const)(
     });
   },
 );
+
+describe("a scan that is asked for while an old key is about to be deleted", () => {
+  it("does not ask for the deletion once more", async () => {
+    f = await fixture();
+    f.want(NET, VIA, 50);
+    await f.start();
+    f.writes();
+    const write = f.os.writeRoutes.bind(f.os);
+    f.os.writeRoutes = async (batch) => {
+      if (batch.op[0] === ROUTE_DELETE) {
+        void f.protocol.scan();
+        await new Promise<void>((resolve) => void f.clock.after(500, resolve));
+      }
+      await write(batch);
+    };
+    f.want(NET, VIA, 60);
+    await f.clock.advance(1000);
+    expect(f.writes()).toEqual([`add ${NET} metric 60`, `delete ${NET} metric 50`]);
+    expect(f.protocol.report().scan.count).toBe(2);
+  });
+
+  it("does not wait for ever", async () => {
+    f = await fixture();
+    f.want(NET, VIA);
+    await f.start();
+    const write = f.os.writeRoutes.bind(f.os);
+    let answer = (): void => {};
+    f.os.writeRoutes = async (batch) => {
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      await write(batch);
+    };
+    f.want(NET, VIA3);
+    void f.protocol.scan();
+    await f.clock.advance(900);
+    expect(f.protocol.report().scan.count).toBe(1);
+    await f.clock.advance(200);
+    expect(f.protocol.report().scan.count).toBe(2);
+    answer();
+    await f.clock.advance(100);
+    expect(f.status(NET).state).toBe("synced");
+  });
+});
 
 describe("an IPv6 route with a former number of ours", () => {
   const NET6 = "2001:db8:10::/48";
