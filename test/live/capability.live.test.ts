@@ -1,10 +1,10 @@
 /** CAP_NET_ADMIN is all krtd needs: as nobody with that alone it does its work from start to stop, in both families. */
 
 import { readFileSync } from "node:fs";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { asNobody, NET_ADMIN_ALONE, NOBODY } from "../support/as-nobody.ts";
 import { configText, FAMILIES, ownLines } from "../support/families.ts";
-import { startSynced } from "../support/krtd.ts";
+import { startKrtd, startSynced } from "../support/krtd.ts";
 import { createTopology, waitFor } from "../support/netns.ts";
 
 it("krtd as nobody with CAP_NET_ADMIN alone keeps routes in sync and stops cleanly", async () => {
@@ -50,4 +50,48 @@ it("krtd as nobody with CAP_NET_ADMIN alone keeps routes in sync and stops clean
   // What was done to its routes is told; nothing else is.
   const expected = /"state":"waiting"|a route of ours was (deleted|changed) by somebody else/;
   expect(complaints.filter((line) => !expected.test(line))).toEqual([]);
+});
+
+describe("krtd for another network namespace, as nobody", () => {
+  const [v4] = FAMILIES;
+  const config = (netns: string): string =>
+    configText(
+      {},
+      {
+        root: {
+          tables: { away4: { family: "ipv4" } },
+          kernel: { kernel4: { "scan-time": 0 }, away: { table: "away4", netns, "scan-time": 0 } },
+          static: {
+            static4: { routes: [{ prefix: v4!.net(1), via: v4!.gateway }] },
+            "static-away": { table: "away4", routes: [{ prefix: v4!.net(2), via: v4!.gateway }] },
+          },
+        },
+      },
+    );
+
+  it("with CAP_NET_ADMIN alone says what it lacks, and does the rest", async () => {
+    await using ns = await createTopology();
+    await using away = await createTopology();
+    const options = { wrapper: asNobody(NET_ADMIN_ALONE), open: true };
+    await using krtd = await startKrtd(ns, config(away.name), options);
+    await waitFor("its own is served", async () => (await ownLines(ns, "-4")).length === 1);
+    expect(await krtd.state()).toBe("degraded");
+    expect((await krtd.protocol("away")).info).toContain("needs CAP_SYS_ADMIN besides CAP_NET_ADMIN");
+    expect(await ownLines(away, "-4")).toEqual([]);
+    expect(krtd.records("a network namespace cannot be served")).toHaveLength(1);
+    expect(await krtd.stop()).toBe(0);
+  });
+
+  it("with CAP_SYS_ADMIN besides serves it", async () => {
+    await using ns = await createTopology();
+    await using away = await createTopology();
+    const options = { wrapper: asNobody(`${NET_ADMIN_ALONE},+sys_admin`), open: true };
+    await using krtd = await startSynced(ns, config(away.name), options);
+    expect(await ownLines(ns, "-4")).toHaveLength(1);
+    expect(await ownLines(away, "-4")).toHaveLength(1);
+    await away.ip(`route del ${v4!.net(2)} metric 32`);
+    await waitFor("drift there is repaired", async () => (await ownLines(away, "-4")).length === 1);
+    expect(await krtd.stop()).toBe(0);
+    expect(await ownLines(away, "-4")).toEqual([]);
+  });
 });

@@ -61,6 +61,58 @@ describe.each(FAMILIES)("IPv$family: a planned restart", (it6) => {
   });
 });
 
+describe.each(FAMILIES)("IPv$family: while krtd runs", (it6) => {
+  const { flag, gateway, otherGateway, net } = it6;
+  const routes: RouteInput[] = Array.from({ length: ROUTES }, (_, i) =>
+    i % 2 === 0
+      ? { prefix: net(i), via: gateway }
+      : { prefix: net(i), nexthops: [{ via: gateway }, { via: otherGateway, weight: 2 }] },
+  );
+  const byKernel = (metric: number): string => configOf(it6, routes, { kernel: { metric } });
+  const byFilter = (metric: number): string =>
+    configOf(it6, routes, {
+      kernel: { export: "out" },
+      root: { filters: { out: [{ set: { metric }, action: "accept" }] } },
+    });
+  const byRoute = (metric: number): string =>
+    configOf(
+      it6,
+      routes.map((route) => ({ ...route, metric })),
+    );
+
+  it.each([
+    ["of the kernel protocol", byKernel],
+    ["that a filter sets", byFilter],
+    ["of the routes themselves", byRoute],
+  ])("another metric %s is applied without a moment without a route", async (_what, config) => {
+    await using ns = await createTopology();
+    await using krtd = await startSynced(ns, config(32));
+    const installed = await ownLines(ns, flag);
+    for (const [from, to] of [
+      [32, 20],
+      [20, 2000],
+    ] as const) {
+      await using monitor = await monitorRoutes(ns);
+      await krtd.configure(config(to));
+      const moved = installed.map((line) => withMetric(line, 32, to)).join();
+      await waitFor(
+        "all stand at the new metric alone",
+        async () => (await ownLines(ns, flag)).join() === moved,
+      );
+      const events = await monitor.events();
+      for (const { prefix } of routes) {
+        const [first, ...rest] = events.filter((line) => line.includes(` ${prefix} `)).map(summary);
+        expect(first).toBe(`add metric ${to}`);
+        expect([...new Set(rest)]).toEqual([`delete metric ${from}`]);
+      }
+    }
+    const writes = await krtd.writes();
+    expect(writes).toBe(5 * ROUTES);
+    await krtd.scan();
+    expect(await krtd.writes()).toBe(writes);
+  });
+});
+
 function withMetric(line: string, from: number, to: number): string {
   return line.replace(` metric ${from}`, ` metric ${to}`);
 }

@@ -120,6 +120,15 @@ const infoOf = async (krtd: RunningKrtd, name: string): Promise<string> => (awai
 
 /** Open netlink sockets, in whatever namespaces: those that are no unix sockets. */
 function netlinkSockets({ pid }: RunningKrtd): number {
+  // These first: a connection to the control socket may end between the two. Its end at krtd belongs to the namespace
+  // of who connects, as the other ends of its standard streams do.
+  const unix = new Set(
+    [`/proc/${pid}/net/unix`, "/proc/self/net/unix"].flatMap((file) =>
+      readFileSync(file, "utf8")
+        .split("\n")
+        .map((line) => line.split(/\s+/)[6]),
+    ),
+  );
   const inodes = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
     try {
       return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
@@ -127,11 +136,6 @@ function netlinkSockets({ pid }: RunningKrtd): number {
       return [];
     }
   });
-  const unix = new Set(
-    readFileSync(`/proc/${pid}/net/unix`, "utf8")
-      .split("\n")
-      .map((line) => line.split(/\s+/)[6]),
-  );
   return inodes.filter((inode) => !unix.has(inode)).length;
 }
 
@@ -285,6 +289,59 @@ describe("a namespace whose name is deleted", () => {
     await waitFor("its routes are there", () => isComplete("red", second));
     await waitFor("all is well", async () => (await krtd.state()) === "in-sync");
     expect(krtd.records("a network namespace is gone").length).toBeGreaterThanOrEqual(1);
+  });
+
+  it("may go in the middle of being filled, and again, and the others see nothing of it", async () => {
+    const MANY = 20_000;
+    const [v4] = FAMILIES;
+    const text = Array.from({ length: MANY }, (_, i) => `${v4!.host(i)} via 10.0.0.21`).join("\n");
+    const blue = await make("blue");
+    let red = await make("red");
+    const root = { static: { "red-many": { table: "red4", files: ["many.routes"] } } };
+    const yaml = JSON.parse(config(PLACES)) as { static: object };
+    Object.assign(yaml.static, root.static);
+    await using krtd = await startKrtd(home, JSON.stringify(yaml), { files: { "many.routes": text } });
+    await waitFor("blue is served", () => isComplete("blue", blue));
+    await using monitor = await monitorRoutes(blue);
+    for (let round = 0; round < 4; round++) {
+      await waitFor("some of it is there", async () => {
+        const [red4] = (await krtd.kernels()).filter(({ name }) => name === "red-kernel4");
+        return (red4?.kernel.writes.add ?? 0) > 1000 * round;
+      });
+      await red.dispose();
+      await waitFor("it is missed", async () => (await krtd.protocol("red-kernel4")).state === "down");
+      expect(await isComplete("blue", blue)).toBe(true);
+      red = await make("red");
+    }
+    const all = async () =>
+      (await red.ip("-4 route show proto 120")).split("\n").length - 1 === MANY + ROUTES;
+    await waitFor("it is filled", all, 20_000, 100);
+    await waitFor("all is well", async () => (await krtd.state()) === "in-sync");
+    expect(await monitor.events()).toEqual([]);
+    expect((await krtd.status()).netlink).toMatchObject({ overruns: 0, resyncs: 0, truncated: 0 });
+    expect(krtd.log()).not.toMatch(/"level":"error"/);
+    expect(await krtd.stop()).toBe(0);
+    await expectEmpty(red);
+  });
+
+  it("comes back to what was switched off by hand meanwhile, and that stays off", async () => {
+    const red = await make("red");
+    await using krtd = await startSynced(home, config(["home", "red"]));
+    await red.dispose();
+    await waitFor("it is missed", async () => (await krtd.protocol("red-kernel4")).state === "down");
+    await krtd.act("disable", "red-kernel4");
+    // Whoever tries to start one that cannot be is told why.
+    await expect(krtd.act("restart", "red-kernel6")).rejects.toThrow(
+      `Network namespace ${names.red} is gone`,
+    );
+    const again = await make("red");
+    await waitFor("one is up", async () => (await krtd.protocol("red-kernel6")).state === "up");
+    await waitFor("all is well", async () => (await krtd.state()) === "in-sync");
+    expect(await krtd.protocol("red-kernel4")).toMatchObject({ state: "down", disabled: true });
+    expect(await ownLines(again, "-4")).toEqual([]);
+    expect(await ownLines(again, "-6")).toHaveLength(ROUTES);
+    await krtd.act("enable", "red-kernel4");
+    await waitFor("both", () => isComplete("red", again));
   });
 
   it("does not keep krtd from stopping", async () => {
