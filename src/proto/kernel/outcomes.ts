@@ -6,7 +6,7 @@
 
 import { errnoText } from "../../lib/errno.ts";
 import type { AttrsId, NodeId } from "../../nest/route.ts";
-import { DRIFTED, RIVAL, SENT } from "../../nest/sync-flags.ts";
+import { DRIFTED, RIVAL, SENT, SYNCED } from "../../nest/sync-flags.ts";
 import {
   ROUTE_ADD,
   ROUTE_DELETE,
@@ -97,6 +97,9 @@ export class Outcomes {
       if (node !== 0) this.parts.state.clearSent(node);
     } else if (errno > 0) {
       this.recordRefusal(node, errno, retryClass(errno, { prefsrc: false, gateway: false }), text);
+    } else if (node !== 0) {
+      // It may be gone. Should it come to be wanted again meanwhile, it must not be taken for synced.
+      this.parts.state.table.fib.flags[node]! &= ~SYNCED;
     }
     return errno === 0;
   }

@@ -2,9 +2,10 @@
 
 import { afterEach, describe, expect, it } from "vitest";
 import { REJECT_ALL } from "../../../src/nest/filter.ts";
+import { ModelKernel, modelOs, type RouteRequest } from "../../../src/sysdep/model/index.ts";
 import { ROUTE_DELETE } from "../../../src/sysdep/os.ts";
 import { settle } from "../../support/fake-clock.ts";
-import { type Fixture, fixture, ip, OWN } from "./fixture.ts";
+import { type Fixture, fixture, ip, OWN, prefixOf } from "./fixture.ts";
 
 const VIA = { nexthops: [{ via: "10.0.0.2" }] };
 const VIA3 = { nexthops: [{ via: "10.0.0.3" }] };
@@ -380,6 +381,35 @@ describe("a scan that is asked for while an old key is about to be deleted", () 
   });
 });
 
+describe("a dump that still shows what was deleted since it was asked for", () => {
+  it("does not have it deleted once more, and the net is forgotten when the scan is over", async () => {
+    f = await fixture();
+    const old = new ModelKernel();
+    for (const gateway of [f.kernel, old]) gateway.route(reject(NET));
+    f.want(NET, { type: "unreachable" });
+    await f.start();
+    expect(f.writes()).toEqual([]);
+    f.os.scanRoutes = async (query, sink) => {
+      f.unwant(NET);
+      await settle();
+      return modelOs(old, f.attrs).scanRoutes(query, sink);
+    };
+    await f.scan();
+    await f.clock.advance(1000);
+    expect(f.writes()).toEqual([`delete ${NET} metric 32`]);
+    expect(f.table.fib.size).toBe(0);
+  });
+
+  const reject = (prefix: string): RouteRequest => ({
+    op: "add",
+    prefix: prefixOf(prefix),
+    table: 254,
+    metric: 32,
+    protocol: OWN,
+    type: 7,
+  });
+});
+
 describe("an IPv6 route with a former number of ours", () => {
   const NET6 = "2001:db8:10::/48";
   const [first, second] = ["2001:db8:0:1::2", "2001:db8:0:1::3"];
@@ -400,5 +430,21 @@ describe("an IPv6 route with a former number of ours", () => {
     expect(more).toEqual([]);
     expect(entry).toMatchObject({ protocol: OWN, metric: 32 });
     expect(entry!.nexthops).toHaveLength(wanted.length);
+  });
+});
+
+describe("a deletion whose acknowledgement was lost", () => {
+  it("leaves no belief that the route is there, should it be wanted again at once", async () => {
+    f = await fixture();
+    f.want("10.1.0.0/16", { type: "unreachable" });
+    await f.start();
+    f.os.faults.loseAcknowledgements(1);
+    f.unwant("10.1.0.0/16");
+    await settle();
+    f.want("10.1.0.0/16", { type: "unreachable" });
+    await settle();
+    await f.clock.advance(1000);
+    expect(f.shown()).toHaveLength(1);
+    expect(f.status("10.1.0.0/16").state).toBe("synced");
   });
 });
