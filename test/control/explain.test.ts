@@ -200,6 +200,24 @@ const CASES: readonly Case[] = [
     details: { "export-filter": `no: k's filter "no-50" turned it away` },
   },
   {
+    why: "more to it than krtd understands",
+    setUp: (rig) => rig.want(NET, { nexthops: [{ via: "10.0.0.2", encap: 77 }] }),
+    verdict: "not-installed",
+    reason:
+      "Protocol k does not take it: there is more to it than krtd understands, and it would be another route without that.",
+    way: "source best !export-filter !kernel",
+  },
+  {
+    why: "a network of an interface, in table main",
+    setUp: async (rig) => {
+      await rig.source("direct1", { sourceType: "direct" });
+      rig.offer("direct1", NET, { nexthops: [{ device: 2 }] });
+    },
+    verdict: "not-installed",
+    reason: "Protocol k does not take it: the kernel keeps the networks of its interfaces there by itself.",
+    way: "source import-filter best !export-filter !kernel",
+  },
+  {
     why: "nothing is exported",
     config: { export: REJECT_ALL },
     setUp: (rig) => rig.want(NET, GATEWAY),
