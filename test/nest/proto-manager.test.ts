@@ -192,4 +192,11 @@ describe("ProtoManager tells a protocol that all others have fed", () => {
     await clock.advance(41_000);
     expect(released).toEqual(["k1"]);
   });
+
+  it("with graceful restart not for a device protocol that cannot start: it feeds nobody", async () => {
+    const { manager, feeds } = sources(["k1", "kernel"], ["device@red", "device"]);
+    manager.waitForSources(240_000);
+    await manager.start(["k1"]);
+    expect(await feeds("k1")).toEqual(["k1"]);
+  });
 });
