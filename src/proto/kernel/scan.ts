@@ -79,6 +79,7 @@ export class RouteScan implements RouteSink {
       const busy = (before & (QUEUED | INFLIGHT)) !== 0;
       flags[node] = busy ? before | DIRTY : before & ~(VERDICT_MASK | DUPLICATE | DIRTY);
     }
+    options.state.beginScan();
     options.aliens?.beginScan();
   }
 
@@ -92,8 +93,9 @@ export class RouteScan implements RouteSink {
     this.options.aliens?.endScan();
   }
 
-  /** Gives up what was found: the dump was incomplete, or prune has taken it. */
+  /** The end: gives up what was found, as the dump was incomplete, or prune has taken it. */
   discard(): void {
+    this.options.state.endScan();
     this.stale.clear();
     this.extra.clear();
   }

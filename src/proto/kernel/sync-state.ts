@@ -19,7 +19,7 @@ import type { AttrsTable } from "../../nest/attrs.ts";
 import type { Channel } from "../../nest/channel.ts";
 import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
 import type { Rtable } from "../../nest/rtable.ts";
-import { INSTALLED, SENT, SYNC_ERROR, SYNCED } from "../../nest/sync-flags.ts";
+import { DIRTY, INFLIGHT, INSTALLED, QUEUED, SENT, SYNC_ERROR, SYNCED } from "../../nest/sync-flags.ts";
 import type { Contest } from "./contest.ts";
 import { type Failure, Failures, failureState, isProbed, type RetryClass } from "./retry.ts";
 
@@ -40,6 +40,8 @@ export class SyncState {
   private readonly ownProtocol: number;
   private readonly channel: Channel;
   readonly contest: Contest;
+  /** Nodes that would have been forgotten since the running scan began; null: none runs. */
+  private gone: Set<NodeId> | null = null;
   private readonly forgetGrowth: () => void;
   private defaultMetric: number;
   private readonly onFailure: (node: NodeId, failure: Failure) => void;
@@ -201,8 +203,24 @@ export class SyncState {
     this.clearFailure(node);
     this.rivals.delete(node);
     this.contest.forget(node);
+    if (this.gone !== null) {
+      this.gone.add(node);
+      flags[node] = DIRTY;
+      return;
+    }
     flags[node] = 0;
     this.table.releaseNode(node);
+  }
+
+  /** From now on until endScan() nothing is forgotten: what the dump still shows of it is old. */
+  beginScan(): void {
+    this.gone ??= new Set();
+  }
+
+  endScan(): void {
+    const { gone } = this;
+    this.gone = null;
+    for (const node of gone ?? []) this.releaseIfIdle(node, QUEUED | INFLIGHT);
   }
 }
 
