@@ -108,6 +108,8 @@ export class ScanCycle {
    * be the kernel's own doing, which is no drift.
    */
   private disturbed = false;
+  /** Since the last scan began something called for one: what the next one cannot judge, one more does. */
+  private asked = false;
 
   constructor(options: ScanCycleOptions) {
     this.options = options;
@@ -155,11 +157,10 @@ export class ScanCycle {
   /** Asks for a scan soon; many requests within COALESCE_MS are one. */
   request(reason: string, delayMs = 0): void {
     if (this.state === "init") return;
-    const { log, name, clock } = this.options;
+    const { log, name } = this.options;
     log.debug("scan requested", { protocol: name, reason });
-    // Who changes routes all the time must not keep krtd scanning all the time: half of it at most.
-    const rest = this.lastEnd + (this.lastDurationMs ?? 0) - clock.now();
-    this.within(Math.max(COALESCE_MS, rest, delayMs));
+    this.asked = true;
+    this.soon(delayMs);
   }
 
   /** An interface came, went or changed. */
@@ -195,6 +196,12 @@ export class ScanCycle {
   /** Resolves when nothing runs any more. */
   async ended(): Promise<void> {
     await this.running;
+  }
+
+  /** Who changes routes all the time must not keep krtd scanning all the time: half of it at most. */
+  private soon(delayMs: number): void {
+    const rest = this.lastEnd + (this.lastDurationMs ?? 0) - this.options.clock.now();
+    this.within(Math.max(COALESCE_MS, rest, delayMs));
   }
 
   private within(delayMs: number): void {
@@ -233,7 +240,9 @@ export class ScanCycle {
     const changesBefore = this.routeEvents + queue.outcomes.deletions;
     const before = this.disturbed;
     const disturbed = (): boolean => before || this.disturbed;
+    const { asked } = this;
     this.disturbed = false;
+    this.asked = false;
     this.reported = 0;
     const first = !this.initialized;
     const scan = new RouteScan({
@@ -257,6 +266,7 @@ export class ScanCycle {
       if (!outcome.complete) {
         scan.abandon();
         this.disturbed ||= before;
+        this.asked ||= asked;
         this.failed(outcome.reason ?? "incomplete");
         log.warn("scan incomplete, nothing pruned", { protocol: name, reason: outcome.reason });
         return false;
@@ -264,7 +274,11 @@ export class ScanCycle {
       this.lastProblem = null;
       this.failedInRow = 0;
       const whole = await this.prune(scan, this.absence(changesBefore), disturbed);
-      if (scan.postponed) this.disturbed ||= before;
+      if (scan.postponed) {
+        this.disturbed ||= before;
+        // A route that came to be wanted by another source meanwhile, as it was, is not written: it may be gone all the same.
+        if (asked) this.soon(0);
+      }
       this.lastDurationMs = clock.now() - startedAt;
       return whole;
     } finally {

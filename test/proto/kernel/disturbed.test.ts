@@ -1,8 +1,11 @@
 /** What the kernel does to routes of ours because of an interface is nobody's doing: it is mended, and not told as drift. */
 
 import { afterEach, describe, expect, it } from "vitest";
+import { Channel } from "../../../src/nest/channel.ts";
+import { ACCEPT_ALL, REJECT_ALL } from "../../../src/nest/filter.ts";
 import { REPAIRS } from "../../../src/proto/kernel/contest.ts";
-import { type Fixture, fixture, ip } from "./fixture.ts";
+import { draftOf } from "../../support/draft.ts";
+import { type Fixture, fixture, ip, prefixOf } from "./fixture.ts";
 
 const NET = "2001:db8:1000::/48";
 const VIA = "2001:db8:0:1::2";
@@ -39,5 +42,37 @@ describe("a link of one nexthop that comes and goes more often than a route is r
     expect(f.shown()).toHaveLength(1);
     expect(f.protocol.drift).toEqual([]);
     expect(f.protocol.report()).toMatchObject({ contested: 0 });
+  });
+});
+
+describe("a link that goes down while another source takes the route over as it is", () => {
+  it("leaves nothing that is believed to stand: what a scan could not judge the next one does", async () => {
+    f = await fixture();
+    const other = new Channel({
+      name: "other",
+      table: f.table,
+      sourceType: "static",
+      preference: 300,
+      import: ACCEPT_ALL,
+      export: REJECT_ALL,
+      deviceName: () => "",
+      clock: f.clock,
+    });
+    await other.up();
+    const via = { nexthops: [{ via: "10.0.0.2" }] };
+    f.want("10.1.0.0/16", via);
+    await f.start();
+    f.foreign({ op: "add", prefix: "10.9.0.0/16", metric: 1, protocol: 4, type: 6 });
+    // IPv4 says nothing of the routes that go with it.
+    f.kernel.setDown(f.kernel.links.byName("v0")!.ifindex);
+    const { w0, w1, w2, w3, length } = prefixOf("10.1.0.0/16");
+    f.os.faults.duringScan(1, () => {
+      other.importRoute(w0, w1, w2, w3, length, f.attrs.intern(draftOf(via)), 0);
+    });
+    await f.clock.advance(1000);
+    expect(f.shown()).toHaveLength(1);
+    const best = f.table.best(f.table.fib.find(w0, w1, w2, w3, length));
+    expect(f.table.source(f.table.sourceOf(best)).name).toBe("other");
+    expect(f.status("10.1.0.0/16").state).toBe("waiting");
   });
 });
