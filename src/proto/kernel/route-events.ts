@@ -169,10 +169,12 @@ export class RouteEvents {
     if (change === "gone") {
       state.rivals.delete(node);
       if (!sent && (before & (INSTALLED | INFLIGHT)) === INSTALLED && this.options.initialized()) {
-        // It kept ours out. If another one does so still, the ADD will say so. Who comes and goes all the time quarrels.
+        // It kept ours out. If another one does so still, the ADD will say so. Who comes and goes all the time quarrels,
+        // unless it only went with its link.
         flags[node]! &= ~RIVAL;
         state.clearFailure(node);
-        if (!state.contest.mayRepair(node, state.table.fib.capacity)) return;
+        const { contest } = state;
+        if (port === 0 ? contest.has(node) : !contest.mayRepair(node, state.table.fib.capacity)) return;
         queue.push(node);
         queue.run();
       } else {

@@ -254,6 +254,25 @@ describe.each([4, 6] as const)("a kernel protocol of IPv%i with a contested net"
     expect(f.status(OTHER).state).toBe("synced");
   });
 
+  it("is no quarrel with a foreign route that goes with its link, and comes again", async () => {
+    f = await fixture({ family });
+    f.want(NET, { type: "blackhole" });
+    await f.start();
+    const v0 = f.kernel.links.byName("v0")!.ifindex;
+    for (let flaps = 0; flaps < 3 * REPAIRS; flaps++) {
+      f.foreign({ op: "replace", prefix: NET, protocol: STATIC, metric: 32, nexthops });
+      await f.clock.advance(100);
+      expect(f.status(NET).state).toBe("failed");
+      f.kernel.setDown(v0);
+      await f.clock.advance(100);
+      expect(f.status(NET).state).toBe("synced");
+      f.kernel.setUp(v0);
+      f.kernel.addAddress(v0, ip("2001:db8:0:1::1"), 64);
+      await f.clock.advance(100);
+    }
+    expect(f.protocol.report().contested).toBe(0);
+  });
+
   it("keeps a contested net's turn while its wish changes, and follows that wish", async () => {
     f = await fixture({ family });
     f.want(NET, VIA);
