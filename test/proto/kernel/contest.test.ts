@@ -92,6 +92,21 @@ describe("Contest", () => {
     expect(started).toHaveLength(2);
   });
 
+  it("is not calm while it is changed during a long back-off", async () => {
+    const { contest: it, clock, change } = contest();
+    change(3, REPAIRS + 1);
+    for (let round = 0; round < 6; round++) {
+      await clock.advance(it.waitMs(3));
+      change(3, 1);
+    }
+    expect(it.waitMs(3)).toBe(5 * MINUTE);
+    await clock.advance(4 * MINUTE);
+    change(3, 1);
+    await clock.advance(9 * MINUTE);
+    expect(change(3, 1)).toBe(0);
+    expect(it.waitMs(3)).toBe(5 * MINUTE);
+  });
+
   it("tries each of several nets at its own time, and no other with it", async () => {
     const { clock, retried, change } = contest();
     change(3, REPAIRS + 1);

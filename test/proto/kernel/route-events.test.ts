@@ -357,21 +357,73 @@ describe("RouteEvents", () => {
     expect(f.protocol.drift).toMatchObject([{ kind: "deleted", reaction: "left", port: FOREIGN_PORT }]);
   });
 
-  it("takes for no drift what the kernel did by itself", async () => {
+  it("takes for no drift, and no quarrel, what the kernel did by itself, however often", async () => {
     f = await fixture({ family: 6 });
     f.want(WORDS[6].net, { nexthops: [{ via: WORDS[6].gateways[0] }] });
+    f.want(WORDS[6].other, { nexthops: [{ device: f.kernel.links.byName("v0")!.ifindex }] });
     await f.start();
     f.writes();
     const v0 = f.kernel.links.byName("v0")!.ifindex;
-    f.kernel.setDown(v0);
-    await f.clock.advance(1000);
-    expect(f.shown()).toEqual([]);
-    f.kernel.setUp(v0);
-    f.kernel.addAddress(v0, ip("2001:db8:0:1::1"), 64);
-    await f.clock.advance(5000);
+    for (let flaps = 0; flaps < 30; flaps++) {
+      f.kernel.setDown(v0);
+      await f.clock.advance(100);
+      expect(f.shown()).toEqual([]);
+      f.kernel.setUp(v0);
+      f.kernel.addAddress(v0, ip("2001:db8:0:1::1"), 64);
+      await f.clock.advance(300);
+    }
     expect(f.status(WORDS[6].net).state).toBe("synced");
+    expect(f.status(WORDS[6].other).state).toBe("synced");
     expect(f.protocol.drift).toEqual([]);
     expect(f.protocol.report().contested).toBe(0);
+  });
+
+  it("writes nothing before a scan was complete", async () => {
+    f = await fixture();
+    f.want(net, wanted);
+    f.foreign({ op: "add", prefix: net, protocol: STATIC, metric: 32, type: BLACKHOLE });
+    f.os.faults.injectIncompleteScan(5);
+    void f.start();
+    await settle();
+    f.foreign({ op: "delete", prefix: net, protocol: STATIC, metric: 32 });
+    f.foreign({ op: "add", prefix: WORDS[4].other, protocol: REDIRECT, metric: 7, type: BLACKHOLE });
+    await settle();
+    expect(f.writes()).toEqual([]);
+    await f.clock.advance(60_000);
+    expect(f.writes()).toEqual([`add ${net} metric 32`]);
+  });
+
+  it("takes no replacement in front of ours for a change of ours", async () => {
+    f = await fixture();
+    f.want(net, wanted);
+    await f.start();
+    f.writes();
+    const nexthops = [{ gateway: ip(gateways[1]), device: 0 }];
+    f.foreign({ op: "prepend", prefix: net, protocol: STATIC, metric: 32, nexthops });
+    f.foreign({ op: "replace", prefix: net, protocol: OWN, metric: 32, type: BLACKHOLE });
+    await settle();
+    expect([f.writes(), f.protocol.drift]).toEqual([[], []]);
+    await f.clock.advance(1000);
+    expect(f.shown()).toHaveLength(1);
+    expect(f.status(net).state).toBe("synced");
+  });
+
+  it("takes no replacement within another class of IPv6 for one of ours", async () => {
+    f = await fixture({ family: 6 });
+    const prefix = WORDS[6].net;
+    f.want(prefix, { nexthops: [{ via: WORDS[6].gateways[0] }] });
+    await f.start();
+    f.foreign({ op: "append", prefix, protocol: STATIC, metric: 32, type: BLACKHOLE });
+    await f.clock.advance(1000);
+    await f.scan();
+    f.writes();
+    expect(f.status(prefix).state).toBe("synced");
+    f.foreign({ op: "replace", prefix, protocol: 16, metric: 32, type: BLACKHOLE });
+    await f.clock.advance(1000);
+    expect(f.protocol.drift).toEqual([]);
+    expect(f.writes()).toEqual([]);
+    expect(f.shown()).toHaveLength(2);
+    expect(f.status(prefix).state).toBe("synced");
   });
 
   it("believes no REPLACE behind a foreign route", async () => {
