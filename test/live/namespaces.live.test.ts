@@ -197,8 +197,10 @@ describe("a namespace whose name is deleted", () => {
     // The end outside goes when red really ends, and not before.
     await using outside = await createNetns();
     await space.red.ip(`link add witness type veth peer name witness netns ${outside.name}`);
-    const config6 = config(PLACES, { kernel: { learn: true } });
-    await using krtd = await startSynced(home, config6);
+    // The end of an address's tentative time makes krtd scan.
+    await settled(home);
+    await settled(space.blue);
+    await using krtd = await startSynced(home, config(PLACES, { kernel: { learn: true } }));
     const sockets = netlinkSockets(krtd);
     const others = (await krtd.kernels()).filter(({ name }) => !name.startsWith("red"));
     await using monitor = await monitorRoutes(space.blue);

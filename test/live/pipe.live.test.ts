@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { KrtInput, RouteInput } from "../../src/config/input.ts";
 import { FAMILIES, type FamilyCase, lines, ownLines } from "../support/families.ts";
 import { makeDirectory, type RunningKrtd, startSynced } from "../support/krtd.ts";
-import { createTopology, type Netns, waitFor } from "../support/netns.ts";
+import { createTopology, type Netns, settled, waitFor } from "../support/netns.ts";
 import { monitorRoutes } from "../support/route-monitor.ts";
 
 /** Kernel table of blue. */
@@ -130,6 +130,8 @@ describe.each(FAMILIES)("IPv$family: a pipe to another kernel table", (it6) => {
   it("carries learned routes, as they come, change and go", async () => {
     const add = (i: number, via: string, more = "") => `${flag} route replace ${net(i)} via ${via} ${more}`;
     await ns.ip(add(1, gateway, "proto zebra metric 90"));
+    // The end of an address's tentative time makes krtd scan.
+    await settled(ns);
     await using krtd = await startSynced(ns, config(it6, { learn: true }), { directory });
     const shown = async () => (await blueLines(it6)).join("\n");
     const line = (i: number, via: string, metric: number) =>
