@@ -172,7 +172,7 @@ export async function ifindexOf(ns: Netns, name: string): Promise<number> {
 export async function waitFor(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  deadlineMs = 5000,
+  deadlineMs = 10_000,
   pollMs = 10,
 ): Promise<void> {
   const end = performance.now() + deadlineMs;
