@@ -23,6 +23,8 @@ import { namespaceOfTable, type ProtocolSpec, specsOf } from "./specs.ts";
 
 /** What is said of single routes: so many lines of each kind, then a count. */
 const LOG_LIMIT: RateLimit = { burst: 20, windowMs: 60_000 };
+/** How long the outcome of a change waits for what is learned anew. */
+const LEARN_WAIT_MS = 10_000;
 
 export interface ProtocolsOptions {
   readonly observe: boolean;
@@ -175,8 +177,12 @@ export class Protocols {
     }
   }
 
-  /** Resolves when what follows from the tables of this moment is announced: over pipes, and by recursive routes. */
+  /**
+   * Resolves when what follows from the tables of this moment is announced: what kernel protocols that have just started
+   * learn, what goes over pipes, recursive routes.
+   */
   private async settled(): Promise<void> {
+    await this.learned();
     const sources = this.manager
       .all()
       .filter(({ protocol, state }) => state === "up" && protocol.type !== "kernel");
@@ -203,6 +209,17 @@ export class Protocols {
     this.manager.replace(served && namespace.device !== null ? namespace.device : absent);
     for (const spec of kernels) this.put(spec);
     if (served) await this.start([device, ...names]);
+  }
+
+  /** A kernel that cannot be read must not keep the others from being written to for ever. */
+  private learned(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.options.clock.after(LEARN_WAIT_MS, resolve);
+      void Promise.all(this.kernels.map(({ fed }) => fed)).then(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   /** Does it to one protocol. Resolves with null, or with why not. */

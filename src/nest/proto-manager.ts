@@ -28,6 +28,8 @@ class Entry implements ProtocolEntry {
   since: number;
   /** It has announced what it has. */
   fed = false;
+  /** How often that was asked: only the last answer counts. */
+  asked = 0;
   /** It was told that all others have. */
   released = false;
 
@@ -120,7 +122,10 @@ export class ProtoManager {
     }
     for (const entry of started) if (entry.state === "up") entry.protocol.sourcesFed?.();
     this.feedAlarm.within(this.feedWaitMs);
-    for (const entry of started) void this.awaitFed(entry);
+    // What a kernel protocol learns anew, others may carry on, and back into its own table: they are asked again.
+    const learning = started.some(({ protocol }) => protocol.type === "kernel");
+    const leaning = learning ? this.entries.filter((entry) => entry.state === "up" && leans(entry)) : [];
+    for (const entry of new Set([...started, ...leaning])) void this.awaitFed(entry);
     this.releaseFed();
     if (failures.length > 0) throw failures[0];
   }
@@ -150,10 +155,11 @@ export class ProtoManager {
 
   private async awaitFed(entry: Entry): Promise<void> {
     const { protocol } = entry;
-    // What leans on routes (recursive ones, pipes) has announced all it has only when those have been learned.
-    if (protocol.type !== "kernel") await this.kernelsFed();
+    const asked = ++entry.asked;
+    entry.fed = false;
+    if (leans(entry)) await this.kernelsFed();
     await protocol.fed;
-    if (entry.protocol !== protocol) return;
+    if (entry.protocol !== protocol || entry.asked !== asked) return;
     entry.fed = true;
     this.releaseFed();
   }
@@ -214,4 +220,9 @@ export class ProtoManager {
     this.log.debug("protocol state", { protocol: entry.protocol.name, state: next });
     return true;
   }
+}
+
+/** Recursive routes and pipes have announced all they have only when what they follow has been learned. */
+function leans({ protocol }: ProtocolEntry): boolean {
+  return protocol.type !== "kernel" && protocol.type !== "device";
 }

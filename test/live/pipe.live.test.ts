@@ -235,6 +235,20 @@ describe.each(FAMILIES)("IPv$family: a restart with learned routes in a pipe", (
     });
   });
 
+  it.each(["main", "blue", "pipe1", "fixed"])("of %s alone is nothing to the kernel", async (name) => {
+    await ns.batch(aliens());
+    await using krtd = await startSynced(ns, config(it6, options), { directory });
+    const before = [await ownLines(ns, flag), await blueLines(it6)];
+    expect(before.map((all) => all.length)).toEqual([2, LEARNED + 3]);
+    await using monitor = await monitorRoutes(ns);
+    await krtd.act("restart", name);
+    await krtd.scan();
+    await krtd.act("reload", name);
+    await krtd.scan();
+    expect(await monitor.events()).toEqual([]);
+    expect([await ownLines(ns, flag), await blueLines(it6)]).toEqual(before);
+  });
+
   it("writes just what changed meanwhile, and deletes just what nobody wants any more", async () => {
     await ns.batch(aliens());
     const yaml = config(it6, { ...options, blueFirst: true });

@@ -193,6 +193,44 @@ describe("ProtoManager tells a protocol that all others have fed", () => {
     expect(released).toEqual(["k1"]);
   });
 
+  it("and those that lean on what is learned, again, when it starts alone", async () => {
+    const clock = new FakeClock();
+    const manager = new ProtoManager({ clock, log: silentLog });
+    const said: string[] = [];
+    let learned = (): void => {};
+    let announced = (): void => {};
+    let announcing = Promise.resolve();
+    const s = {
+      ...fake("s", "static", []),
+      get fed() {
+        return announcing;
+      },
+    };
+    const allFed = (name: string) => () => void said.push(name);
+    manager.add(s);
+    manager.add({ ...fake("other", "kernel", []), fed: Promise.resolve(), allFed: allFed("other") });
+    await manager.startAll();
+    await settle();
+    expect(said).toEqual(["other"]);
+    // From now on it takes its time, as a route does that follows what k learns.
+    announcing = new Promise((resolve) => {
+      announced = resolve;
+    });
+    const fed = new Promise<void>((resolve) => {
+      learned = resolve;
+    });
+    manager.add({ ...fake("k", "kernel", []), fed, allFed: allFed("k") });
+    await manager.start(["k"]);
+    await settle();
+    expect(said).toEqual(["other"]);
+    learned();
+    await settle();
+    expect(said).toEqual(["other"]);
+    announced();
+    await settle();
+    expect(said).toEqual(["other", "k"]);
+  });
+
   it("with graceful restart not for a device protocol that cannot start: it feeds nobody", async () => {
     const { manager, feeds } = sources(["k1", "kernel"], ["device@red", "device"]);
     manager.waitForSources(240_000);
