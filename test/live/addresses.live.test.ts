@@ -142,6 +142,8 @@ const PLACES: readonly Place[] = [
   { it6: FAMILIES[0]!, place: "main" },
   { it6: FAMILIES[0]!, place: 100 },
   { it6: FAMILIES[1]!, place: "main" },
+  { it6: FAMILIES[0]!, place: "main", unheard: true },
+  { it6: FAMILIES[1]!, place: "main", unheard: true },
 ];
 
 async function createAddresses(it6: FamilyCase): Promise<Netns> {
@@ -150,12 +152,24 @@ async function createAddresses(it6: FamilyCase): Promise<Netns> {
   return ns;
 }
 
-describe.each(PLACES)("IPv$it6.family, table $place: without", ({ it6, place }) => {
-  it.each(ROWS)("$what", async ({ steps }) => {
-    await using ns = await createAddresses(it6);
-    await goThrough({ it6, place, ns, world: { it6, ns }, routes: routesOf(it6), begin: ALL, steps });
-  });
-});
+describe.each(PLACES)(
+  "IPv$it6.family, table $place, unheard $unheard: without",
+  ({ it6, place, unheard = false }) => {
+    it.each(ROWS)("$what", async ({ steps }) => {
+      await using ns = await createAddresses(it6);
+      await goThrough({
+        it6,
+        place,
+        unheard,
+        ns,
+        world: { it6, ns },
+        routes: routesOf(it6),
+        begin: ALL,
+        steps,
+      });
+    });
+  },
+);
 
 describe("a preferred source", () => {
   const v4 = FAMILIES[0]!;

@@ -231,16 +231,21 @@ const PLACES: readonly Place[] = [
   { it6: FAMILIES[0]!, place: "main" },
   { it6: FAMILIES[0]!, place: 100 },
   { it6: FAMILIES[1]!, place: "main" },
+  { it6: FAMILIES[0]!, place: "main", unheard: true },
+  { it6: FAMILIES[1]!, place: "main", unheard: true },
 ];
 
-describe.each(PLACES)("IPv$it6.family, table $place: when a device", ({ it6, place }) => {
-  it.each(ROWS)("$what", async ({ steps }) => {
-    await using ns = await createTwoLinks();
-    await using other = await createNetns();
-    const world = { it6, ns, other, index: await ifindexOf(ns, "v0") };
-    await goThrough({ it6, place, ns, world, routes: routesOf(it6), begin: ALL, steps });
-  });
-});
+describe.each(PLACES)(
+  "IPv$it6.family, table $place, unheard $unheard: when a device",
+  ({ it6, place, unheard = false }) => {
+    it.each(ROWS)("$what", async ({ steps }) => {
+      await using ns = await createTwoLinks();
+      await using other = await createNetns();
+      const world = { it6, ns, other, index: await ifindexOf(ns, "v0") };
+      await goThrough({ it6, place, unheard, ns, world, routes: routesOf(it6), begin: ALL, steps });
+    });
+  },
+);
 
 describe("a name that", () => {
   const NAMES: readonly (readonly [why: string, name: string])[] = [

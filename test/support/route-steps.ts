@@ -17,6 +17,8 @@ import { monitorRoutes } from "./route-monitor.ts";
 export interface Place {
   readonly it6: FamilyCase;
   readonly place: "main" | 100;
+  /** krtd stands still during each step, and the news of it is lost. */
+  readonly unheard?: boolean;
 }
 
 export interface RouteStep<World> {
@@ -46,6 +48,13 @@ interface Scene<World> extends Place {
   readonly root?: KrtInput;
 }
 
+/** Holds some hundred notifications; many more come then. */
+const SMALL_BUFFER = "64KiB";
+const NOISE = Array.from(
+  { length: 2000 },
+  (_, i) => `route ${i % 2 === 0 ? "add" : "del"} blackhole 192.88.99.9 table 999`,
+);
+
 /** Of what waits, one of each kind is tried at a scan, and when that changes something once more. */
 const MOST_TRIES = 20;
 
@@ -58,26 +67,41 @@ export async function goThrough<World>(scene: Scene<World>): Promise<void> {
     {},
     {
       kernel: { "kernel-table": place },
-      root: { device: { "scan-time": 0 }, ...scene.root, static: { ...statics, ...scene.root?.static } },
+      root: {
+        device: { "scan-time": 0 },
+        netlink: { "rx-buffer": scene.unheard === true ? SMALL_BUFFER : "16MiB" },
+        ...scene.root,
+        static: { ...statics, ...scene.root?.static },
+      },
     },
   );
   await using krtd = await startSynced(ns, text);
-  let before = scene.begin;
+  let stood = scene.begin;
   const contents = new Map<string, string>();
-  await expectState(scene, krtd, before, contents, "at the start");
+  await expectState(scene, krtd, stood, contents, "at the start");
   for (const step of steps) {
     const { left: by } = step;
     const left = typeof by === "string" ? by : ((place === 100 ? by[100] : undefined) ?? by[it6.family]!);
     await using monitor = await monitorRoutes(ns);
+    const resyncs = async (): Promise<number> => (await krtd.status()).netlink.resyncs;
+    const before = await resyncs();
+    if (scene.unheard === true) krtd.signal("SIGSTOP");
     const done = step.run(scene.world);
-    if (done instanceof Promise) await done;
-    else await ns.batch(done);
+    try {
+      if (done instanceof Promise) await done;
+      else await ns.batch(done);
+      if (scene.unheard === true) await ns.batch(NOISE);
+    } finally {
+      if (scene.unheard === true) krtd.signal("SIGCONT");
+    }
+    if (scene.unheard === true)
+      await waitFor("krtd knows of its loss", async () => (await resyncs()) > before);
     const context = `${JSON.stringify(done)} ${step.why}`;
     await expectState(scene, krtd, left, contents, context);
     for (const [letter, message] of Object.entries(step.says ?? {})) {
       expect((await krtd.route(routes[letter]!.prefix!)).kernel.message, context).toBe(message);
     }
-    const untouched = step.untouched ?? [...before].filter((letter) => left.includes(letter)).join("");
+    const untouched = step.untouched ?? [...stood].filter((letter) => left.includes(letter)).join("");
     const events = (await monitor.events()).filter((line) => line.includes(" proto 120 "));
     const touched = events.filter((line) => untouched.includes(letterOf(routes, line)));
     expect(touched, context).toEqual([]);
@@ -87,7 +111,7 @@ export async function goThrough<World>(scene: Scene<World>): Promise<void> {
     expect(await ownLines(ns, it6.flag, `table ${place}`), context).toEqual(standing);
     const waiting = Object.keys(routes).length > left.length && scene.otherwise !== "missing";
     expect((await krtd.writes()) - writes, context).toBeLessThanOrEqual(waiting ? MOST_TRIES : 0);
-    before = left;
+    stood = left;
   }
   expect(JSON.parse((await ask(krtd.socket, "/v1/drift")).text)).toEqual([]);
   expect(krtd.log()).not.toContain("by somebody else");
