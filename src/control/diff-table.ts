@@ -9,7 +9,7 @@
  *
  * Nets change while the dump runs. What was written meanwhile is not missing though no dump shows it, so the flags as
  * they were before the dump are kept; and what krtd takes for installed is missing only when a second dump does not
- * show it either, since an IPv6 dump can omit routes.
+ * show it either, since a dump can omit routes.
  */
 
 import type { Clock } from "../lib/clock.ts";

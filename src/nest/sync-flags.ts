@@ -34,3 +34,5 @@ export const INFLIGHT = 0x800;
 export const DUPLICATE = 0x1000;
 /** Was found missing or changed in the kernel, and not put right yet. */
 export const DRIFTED = 0x2000;
+/** It was sent, and the last dump did not show it: no proof, as routes changed meanwhile. */
+export const MISSED = 0x4000;

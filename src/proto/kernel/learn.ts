@@ -38,6 +38,7 @@ export class AlienRoutes {
   /** Origins by rtm_protocol, made when first met. */
   private readonly origins = new Map<number, number>();
   private readonly unseen = (alien: number): boolean => this.store.seenIn[alien] !== this.scan;
+  private readonly unseenTwice = (alien: number): boolean => this.store.seenIn[alien]! < this.scan - 1;
   private readonly every = (): boolean => true;
   private scan = 1;
   private scanning = false;
@@ -78,15 +79,15 @@ export class AlienRoutes {
     const position = ++this.position;
     let changed = 0;
     for (let alien = fib.head[node]!; alien !== 0; alien = store.link[alien]!) {
-      if (store.seenIn[alien] === scan) continue;
       if (store.metric[alien] !== route.metric || store.protocol[alien] !== route.protocol) continue;
+      // Also one that this dump has shown before: it may do so when routes change, and two of a kind cannot be.
       if (store.attrs[alien] === attrs) {
-        store.order[alien] = position;
+        if (store.seenIn[alien] !== scan) store.order[alien] = position;
         store.seenIn[alien] = scan;
         this.attrs.release(attrs);
         return;
       }
-      if (changed === 0) changed = alien;
+      if (changed === 0 && store.seenIn[alien] !== scan) changed = alien;
     }
     const alien = changed === 0 ? this.create(node, route, attrs) : changed;
     if (changed !== 0) store.setAttrs(alien, attrs);
@@ -123,12 +124,20 @@ export class AlienRoutes {
     return this.fib.next(node);
   }
 
-  /** Drops the aliens of one prefix that the complete scan did not show, and announces what is best now. */
-  prune(node: NodeId): void {
-    const { fib } = this;
-    if ((fib.flags[node]! & DIRTY) === 0) this.drop(node, this.unseen);
+  /**
+   * Drops the aliens of one prefix that the complete scan did not show, and announces what is best now. Unless it
+   * `proves` absence, those that the one before did not show either. False: some are in doubt.
+   */
+  prune(node: NodeId, proves: boolean): boolean {
+    const { fib, store } = this;
+    let sure = true;
+    if ((fib.flags[node]! & DIRTY) === 0) {
+      this.drop(node, proves ? this.unseen : this.unseenTwice);
+      for (let alien = fib.head[node]!; alien !== 0; alien = store.link[alien]!) sure &&= !this.unseen(alien);
+    }
     fib.flags[node] = 0;
     this.settle(node);
+    return sure;
   }
 
   /** The scan has ended, pruned or not: prefixes that events emptied meanwhile are freed by the next one. */
@@ -226,6 +235,7 @@ export class AlienRoutes {
   private create(node: NodeId, route: KernelRoute, attrs: AttrsId): number {
     const alien = this.store.create(route.metric, route.protocol, attrs, this.fib.head[node]!);
     this.fib.head[node] = alien;
+    this.store.seenIn[alien] = this.scan;
     return alien;
   }
 

@@ -51,7 +51,7 @@ interface OutcomesParts {
 
 export class Outcomes {
   readonly counters: WriteCounters = new WriteCounters();
-  /** Successful deletions so far: they can make an IPv6 dump that runs meanwhile omit other routes. */
+  /** Successful deletions so far: they can make a dump that runs meanwhile omit other routes. */
   deletions = 0;
   /** Own routes that were missing or changed in the kernel and put right. */
   repaired = 0;

@@ -2,8 +2,7 @@
  * Acts on the verdicts of one complete scan, in slices: what is missing is reinstalled, what differs replaced,
  * what nobody wants deleted, alien routes that vanished withdrawn. Only a complete dump gets here.
  *
- * `provesAbsence` is false for an IPv6 dump during which routes changed: such a dump may omit stable routes, so
- * what it did not show is neither reinstalled nor withdrawn.
+ * A dump during which routes changed may omit others, so what it did not show needs a proof (Absence).
  */
 
 import type { Clock } from "../../lib/clock.ts";
@@ -14,6 +13,7 @@ import {
   DRIFTED,
   INFLIGHT,
   INSTALLED,
+  MISSED,
   QUEUED,
   RIVAL,
   SENT,
@@ -31,14 +31,18 @@ import type { SyncState } from "./sync-state.ts";
 
 const SLICE = 1024;
 
+/**
+ * What a complete dump says of a route it did not show. assumed: it may be added, which changes nothing when it is
+ * there after all. unknown: not even that, yet.
+ */
+export type Absence = "proven" | "assumed" | "unknown";
+
 export interface PruneOptions {
   readonly scan: RouteScan;
   readonly state: SyncState;
   readonly queue: ExportQueue;
   readonly aliens: AlienRoutes | null;
-  readonly provesAbsence: boolean;
-  /** Absence is not only assumed: learned routes that were not shown may be withdrawn. */
-  readonly mayWithdraw: boolean;
+  readonly absence: Absence;
   /** What was found changed may be the kernel's own doing, and is no quarrel with anybody. */
   readonly disturbed: () => boolean;
   /** The first prune: changes made while the scan ran were not queued yet. */
@@ -60,10 +64,12 @@ export async function prune(options: PruneOptions): Promise<boolean> {
   if (!whole) return false;
   queue.wake();
   queue.take(scan);
-  if (aliens === null || !options.mayWithdraw) return true;
+  const proven = options.absence === "proven";
+  // In IPv6 events tell of every removal: without proof there is no need to believe one.
+  if (aliens === null || (!proven && fib.family === 6)) return true;
   let count = 0;
   for (let node = aliens.next(0); node !== 0; node = aliens.next(node)) {
-    aliens.prune(node);
+    if (!aliens.prune(node, proven)) options.scan.doubtful = true;
     if (++count % SLICE !== 0) continue;
     await clock.yield();
     if (stopped()) return false;
@@ -84,7 +90,18 @@ function pruneNode(options: PruneOptions, node: NodeId): void {
   }
   const verdict = flags & VERDICT_MASK;
   if (verdict === VERDICT_UPDATE) queueUpdate(options, node);
-  else if (verdict === VERDICT_CREATE && options.provesAbsence) queueMissing(options, node, flags);
+  else if (verdict === VERDICT_CREATE) notShown(options, node, flags);
+}
+
+/** Adding what is there after all changes nothing; taking it for gone does. So what was sent must be missed twice. */
+function notShown(options: PruneOptions, node: NodeId, flags: number): void {
+  const { fib } = options.state.table;
+  if (options.absence !== "proven" && (flags & (SENT | MISSED)) === SENT) {
+    fib.flags[node]! |= MISSED;
+    options.scan.doubtful = true;
+  } else if (options.absence !== "unknown") {
+    queueMissing(options, node, flags);
+  }
 }
 
 /** A different route of ours stands there, at the wanted key or at an older one. */

@@ -27,7 +27,7 @@ import type { KernelConfig } from "./config.ts";
 import type { DriftLog } from "./drift.ts";
 import type { ExportQueue } from "./export-queue.ts";
 import type { AlienRoutes } from "./learn.ts";
-import { prune } from "./prune.ts";
+import { type Absence, prune } from "./prune.ts";
 import type { Redirects } from "./redirects.ts";
 import { RouteScan } from "./scan.ts";
 import type { OwnNumbers } from "./status.ts";
@@ -42,16 +42,13 @@ const RETRY_MAX_MS = 10_000;
 /** A scan waits so long for what is being written. */
 const QUIET_MAX_MS = 1000;
 /**
- * After so many IPv6 dumps in a row that prove nothing, own routes that were not shown are added again: an ADD that
- * is wrong changes nothing. Learned routes are withdrawn only on proof.
+ * After so many dumps in a row that prove nothing, own routes that were not shown are added again: an ADD that
+ * is wrong changes nothing.
  */
 const UNPROVEN_LIMIT = 3;
 
 /** Changes by others described after one scan; the log counts them all. */
 const MOST_REPORTED = 1024;
-
-/** What a complete dump says of a route it did not show. */
-type Absence = "proven" | "assumed" | "unknown";
 
 export interface ScanCycleOptions {
   readonly name: string;
@@ -84,7 +81,7 @@ export class ScanCycle {
   private stopping = false;
   private running: Promise<boolean> | null = null;
   private again: Promise<boolean> | null = null;
-  /** Foreign route events of this family: they can make an IPv6 dump omit routes. */
+  /** Foreign route events of this family: they can make a dump omit routes. */
   private routeEvents = 0;
   private unproven = 0;
   private failedInRow = 0;
@@ -182,7 +179,7 @@ export class ScanCycle {
     if (scanTimeMs > 0 && this.state !== "init") this.within(scanTimeMs);
   }
 
-  /** A route of this family changed in the kernel, not by our hand: an IPv6 dump under way may be incomplete. */
+  /** A route of this family changed in the kernel, not by our hand: a dump under way may be incomplete. */
   routeEvent(): void {
     this.routeEvents++;
   }
@@ -288,8 +285,8 @@ export class ScanCycle {
   }
 
   private async prune(scan: RouteScan, absence: Absence, disturbed: () => boolean): Promise<boolean> {
-    const provesAbsence = absence !== "unknown";
-    if (!provesAbsence) scan.postponed = true;
+    const known = absence !== "unknown";
+    if (!known) scan.postponed = true;
     const { state, queue, clock, log, name, onLearned } = this.options;
     const aliens = this.options.aliens();
     const first = !this.initialized;
@@ -312,8 +309,7 @@ export class ScanCycle {
       state,
       queue,
       aliens,
-      provesAbsence,
-      mayWithdraw: absence === "proven",
+      absence,
       disturbed,
       first,
       unjudged: () => {
@@ -332,7 +328,7 @@ export class ScanCycle {
       const what = disturbed() ? "reinstalling missing routes" : "repairing drift";
       log.info(what, { protocol: name, missing, changed: scan.changed });
     }
-    if (whole && provesAbsence) {
+    if (whole && known) {
       if (!this.provenOnce) onLearned();
       this.provenOnce = true;
       this.unjudged = unjudged > 0;
@@ -340,7 +336,8 @@ export class ScanCycle {
     }
     if (unjudged > 0) void this.run();
     if (scan.lookAgain) this.request("routes of ours stood twice at one key, or with nexthops added");
-    if (absence !== "proven") this.request("IPv6 routes changed during the dump");
+    const again = state.table.family === 6 ? absence !== "proven" : scan.doubtful;
+    if (again) this.request("routes changed during the dump");
     return whole;
   }
 
@@ -387,12 +384,15 @@ export class ScanCycle {
     this.lastProblem = problem;
   }
 
-  /** IPv6 dumps can omit stable routes when routes change meanwhile, without saying so. */
+  /**
+   * Dumps can omit stable routes when others change meanwhile, without saying so: the kernel goes on by a count of routes
+   * of the net (IPv4) or the tree's node (IPv6) where it stopped.
+   */
   private absence(changesBefore: number): Absence {
     const { state, queue } = this.options;
     const quiet = this.routeEvents + queue.outcomes.deletions === changesBefore;
-    this.unproven = quiet || state.table.family === 4 ? 0 : this.unproven + 1;
-    if (this.unproven === 0) return "proven";
-    return this.unproven >= UNPROVEN_LIMIT ? "assumed" : "unknown";
+    this.unproven = quiet ? 0 : this.unproven + 1;
+    if (quiet) return "proven";
+    return state.table.family === 4 || this.unproven >= UNPROVEN_LIMIT ? "assumed" : "unknown";
   }
 }

@@ -14,6 +14,7 @@ import {
   DUPLICATE,
   INFLIGHT,
   INSTALLED,
+  MISSED,
   QUEUED,
   RIVAL,
   SENT,
@@ -61,6 +62,8 @@ export class RouteScan implements RouteSink {
   lookAgain = false;
   /** It cannot say everything: nets changed meanwhile, or what it did not show may be there all the same. */
   postponed = false;
+  /** What it did not show may be gone; the next dump decides. */
+  doubtful = false;
   private readonly options: ScanOptions;
   private readonly rivals = new Map<number, number>();
   private readonly extraDraft = new AttrsDraft();
@@ -119,7 +122,10 @@ export class RouteScan implements RouteSink {
     const { state } = this.options;
     const { fib } = state.table;
     const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
-    if (node !== 0) this.retireOldKey(node, route.metric);
+    if (node !== 0) {
+      fib.flags[node]! &= ~MISSED;
+      this.retireOldKey(node, route.metric);
+    }
     const flags = node === 0 ? 0 : fib.flags[node]!;
     const judged = judgeOwn(state, node, flags, route, this.options.ownProtocol);
     switch (judged) {

@@ -19,7 +19,16 @@ import type { AttrsTable } from "../../nest/attrs.ts";
 import type { Channel } from "../../nest/channel.ts";
 import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
 import type { Rtable } from "../../nest/rtable.ts";
-import { DIRTY, INFLIGHT, INSTALLED, QUEUED, SENT, SYNC_ERROR, SYNCED } from "../../nest/sync-flags.ts";
+import {
+  DIRTY,
+  INFLIGHT,
+  INSTALLED,
+  MISSED,
+  QUEUED,
+  SENT,
+  SYNC_ERROR,
+  SYNCED,
+} from "../../nest/sync-flags.ts";
 import type { Contest } from "./contest.ts";
 import { type Failure, Failures, failureState, isProbed, type RetryClass } from "./retry.ts";
 
@@ -114,14 +123,15 @@ export class SyncState {
       this.sentAttrs[node] = attrs;
     }
     this.sentMetric[node] = metric;
-    flags[node] = synced ? before | SENT | SYNCED : (before | SENT) & ~SYNCED;
+    const known = (before & ~MISSED) | SENT;
+    flags[node] = synced ? known | SYNCED : known & ~SYNCED;
   }
 
   /** Notes that nothing of ours stands in the kernel for this node. */
   clearSent(node: NodeId): void {
     const { flags } = this.table.fib;
     if ((flags[node]! & SENT) === 0) return;
-    flags[node]! &= ~(SENT | SYNCED);
+    flags[node]! &= ~(SENT | SYNCED | MISSED);
     if (this.formerProtocol.size > 0) this.formerProtocol.delete(node);
     this.attrs.release(this.sentAttrs[node]!);
     this.sentAttrs[node] = NONE;

@@ -410,6 +410,77 @@ describe("a dump that still shows what was deleted since it was asked for", () =
   });
 });
 
+describe("an IPv4 dump that leaves out routes, as it may while others change them", () => {
+  const FOREIGN = "10.2.0.0/16";
+  const NOISE = "10.3.0.0/16";
+  const learned = () => f.protocol.report().learned;
+
+  /** The next `times` dumps show nothing but what changes meanwhile, if it does. */
+  function blind(times: number, noisy: boolean): void {
+    const scan = f.os.scanRoutes.bind(f.os);
+    let left = times;
+    f.os.scanRoutes = async (query, sink) => {
+      if (left === 0) return scan(query, sink);
+      left--;
+      if (noisy) f.foreign({ op: "add", prefix: NOISE, metric: 500 + left, protocol: 4, type: 6 });
+      await settle();
+      return scan(query, { route: () => {} });
+    };
+  }
+
+  async function given(): Promise<void> {
+    f = await fixture({ learn: true });
+    f.foreign({ op: "add", prefix: FOREIGN, metric: 20, protocol: 4, nexthops: via("10.0.0.2") });
+    f.want(NET, VIA);
+    await f.start();
+    f.writes();
+    expect(learned()).toBe(1);
+  }
+
+  it("is believed when nothing changed", async () => {
+    await given();
+    blind(1, false);
+    await f.scan();
+    expect(f.writes()).toEqual([`add ${NET} metric 32 !17`]);
+    expect(learned()).toBe(0);
+  });
+
+  it("is not believed once, and asks for another", async () => {
+    await given();
+    blind(1, true);
+    await f.scan();
+    expect(learned()).toBe(2);
+    await f.clock.advance(1000);
+    expect(f.writes()).toEqual([]);
+    expect(learned()).toBe(2);
+    expect(f.protocol.report().scan.count).toBe(3);
+    expect(f.status(NET).state).toBe("synced");
+    expect(f.protocol.drift).toEqual([]);
+  });
+
+  it("is believed the second time", async () => {
+    await given();
+    blind(2, true);
+    await f.scan();
+    expect([f.writes(), learned()]).toEqual([[], 2]);
+    await f.scan();
+    expect(f.writes()).toEqual([`add ${NET} metric 32 !17`]);
+    await f.clock.advance(1000);
+    expect(f.status(NET).state).toBe("synced");
+    expect(learned()).toBe(2);
+  });
+
+  it("keeps nobody from being added who was never there", async () => {
+    await given();
+    blind(1, true);
+    f.os.faults.failNextWrite(105);
+    f.want("10.4.0.0/16", VIA);
+    await f.scan();
+    await f.clock.advance(1000);
+    expect(f.writes().at(-1)).toBe("add 10.4.0.0/16 metric 32");
+  });
+});
+
 describe("an IPv6 route with a former number of ours", () => {
   const NET6 = "2001:db8:10::/48";
   const [first, second] = ["2001:db8:0:1::2", "2001:db8:0:1::3"];
