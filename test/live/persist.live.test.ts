@@ -108,10 +108,10 @@ const counts = async (): Promise<number[]> => (await own()).map((one) => one.len
 const FULL = PLACES.map(() => 2 * COUNT);
 const NONE = PLACES.map(() => 0);
 
-/** What krtd had nothing to do with; without protocol 120 in any table. */
+/** What krtd had nothing to do with; without protocol 120 in any table, and without what comes with addresses. */
 async function others(): Promise<string[]> {
   const all = [await foreignLines(here), await foreignLines(there)].flat();
-  return all.filter((line) => !line.includes(" proto 120 "));
+  return all.filter((line) => !/ proto (120|kernel) /.test(line));
 }
 
 describe("routes that are to stay", () => {
