@@ -325,6 +325,10 @@ describe.each([4, 6] as const)(
       await f.scan();
       await f.clock.advance(1000);
       expect(f.writes()).toEqual([]);
+      expect(f.protocol.report().learned).toBe(2);
+      f.foreign({ op: "delete", prefix: other, metric: 32, protocol: 4 });
+      await settle();
+      expect(f.protocol.report().learned).toBe(1);
       f.foreign({ op: "replace", prefix: net, metric: 32, protocol: OWN, nexthops: [hop(second)] });
       await f.scan();
       await f.clock.advance(1000);
@@ -332,7 +336,7 @@ describe.each([4, 6] as const)(
       f.foreign({ op: "add", prefix: net, metric: 50, protocol: OWN, nexthops: [hop(first)] });
       await f.scan();
       await f.clock.advance(1000);
-      expect(f.shown()).toHaveLength(3);
+      expect(f.shown()).toHaveLength(2);
     });
   },
 );
