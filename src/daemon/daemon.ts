@@ -106,8 +106,7 @@ export class Daemon {
       if (enabled) this.protocols.manager.waitForSources(waitMs);
       await this.protocols.startAll([...this.namespaces.values()]);
       if (this.phase === "starting") this.phase = "running";
-      const { kernels } = this.protocols;
-      void Promise.all(kernels.map((kernel) => kernel.firstSync)).then(this.markSynced);
+      void this.awaitFirstSync();
     });
   }
 
@@ -122,6 +121,18 @@ export class Daemon {
       this.lag.stop();
     });
     return this.stopped;
+  }
+
+  /** Kernel protocols may restart, or come, before all were in sync for the first time. */
+  private async awaitFirstSync(): Promise<void> {
+    for (;;) {
+      const { kernels } = this.protocols;
+      await Promise.all(kernels.map((kernel) => Promise.race([kernel.firstSync, kernel.stopped])));
+      if (this.phase === "stopping") return;
+      await this.jobs.run(async () => {});
+      if (this.protocols.kernels.every((kernel) => kernels.includes(kernel))) break;
+    }
+    this.markSynced();
   }
 
   private createBackend(): ControlBackend {

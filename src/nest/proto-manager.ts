@@ -121,6 +121,8 @@ export class ProtoManager {
       }
     }
     for (const entry of started) if (entry.state === "up") entry.protocol.sourcesFed?.();
+    // Who starts later has its full time as well.
+    this.feedAlarm.cancel();
     this.feedAlarm.within(this.feedWaitMs);
     // What a kernel protocol learns anew, others may carry on, and back into its own table: they are asked again.
     const learning = started.some(({ protocol }) => protocol.type === "kernel");

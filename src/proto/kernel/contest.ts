@@ -25,6 +25,8 @@ interface Fight {
   /** Monotonic; not repaired before. */
   until: number;
   lastChange: number;
+  /** Tried again since the back-off ended. */
+  tried: boolean;
 }
 
 export class Contest {
@@ -112,7 +114,7 @@ export class Contest {
   }
 
   private fight(node: NodeId, backoffMs: number, now: number): void {
-    this.fights.set(node, { backoffMs, until: now + backoffMs, lastChange: now });
+    this.fights.set(node, { backoffMs, until: now + backoffMs, lastChange: now, tried: false });
     this.alarm.within(backoffMs);
   }
 
@@ -120,10 +122,12 @@ export class Contest {
     const now = this.clock.now();
     const due: NodeId[] = [];
     let next = Number.POSITIVE_INFINITY;
-    for (const [node, { until, lastChange, backoffMs }] of this.fights) {
-      if (until > now) next = Math.min(next, until);
-      else if (until > now - backoffMs) due.push(node);
-      else if (now - lastChange > CALM_MS) this.fights.delete(node);
+    for (const [node, fight] of this.fights) {
+      if (fight.until > now) next = Math.min(next, fight.until);
+      else if (!fight.tried) {
+        fight.tried = true;
+        due.push(node);
+      } else if (now - fight.lastChange > CALM_MS) this.fights.delete(node);
     }
     if (next < Number.POSITIVE_INFINITY) this.alarm.within(next - now);
     if (due.length > 0) this.retry(due);

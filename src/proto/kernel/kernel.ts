@@ -41,6 +41,7 @@ import { isInstallable } from "./write-batch.ts";
 const LEARNED_PREFERENCE = 10;
 /** Route events within this time wake the waiting routes once. */
 const WAKE_MS = 50;
+const WAKE_PER_GROUP_MS = 2;
 /** RT_TABLE_MAIN (linux/rtnetlink.h): where the kernel keeps the routes of its own interfaces. */
 const RT_TABLE_MAIN = 254;
 
@@ -75,6 +76,8 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   readonly family: Family;
   readonly kernelTable: number;
   readonly firstSync: Promise<void>;
+  /** Resolves when stop() has done its work. */
+  readonly stopped: Promise<void>;
   readonly fed: Promise<void>;
   private config: KernelConfig;
   private readonly channel: Channel;
@@ -92,6 +95,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   private markReady: () => void = () => {};
   private markFed: () => void = () => {};
   private markSynced: () => void = () => {};
+  private markStopped: () => void = () => {};
   private frozen = false;
   private unlisten: (() => void) | null = null;
 
@@ -126,6 +130,9 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     });
     this.fed = new Promise((resolve) => {
       this.markFed = resolve;
+    });
+    this.stopped = new Promise((resolve) => {
+      this.markStopped = resolve;
     });
     this.firstSync = new Promise((resolve) => {
       this.markSynced = resolve;
@@ -215,6 +222,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     // Another instance may take the table over: it must not find what this one believed.
     await walkNodes(state.table.fib, (node) => state.forget(node), clock);
     state.close();
+    this.markStopped();
   }
 
   /**
@@ -232,8 +240,13 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     this.channel.setExport(config.export, config.mergePaths);
     this.state.setDefaultMetric(config.metric);
     if (learning) {
-      if (config.learn === false) await this.aliens?.clear(this.options.clock);
+      const old = this.aliens;
       this.setLearn();
+      if (this.aliens === null) {
+        // A scan under way may still show it routes.
+        await this.cycle.ended();
+        await old?.clear(this.options.clock);
+      }
       this.cycle.request("learn has changed");
     }
     if (importing && !options.soft) await this.aliens?.announceAgain(this.options.clock);
@@ -287,7 +300,9 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
 
   /** A route came by which waiting ones may be possible. */
   gatewayMayBeReached(): void {
-    if (!this.frozen && this.queue.waiting.groupCount > 0) this.wakeAlarm.within(WAKE_MS);
+    const groups = this.queue.waiting.groupCount;
+    // One write a group each time: others' churn must not make it a write a group twenty times a second.
+    if (!this.frozen && groups > 0) this.wakeAlarm.within(Math.max(WAKE_MS, groups * WAKE_PER_GROUP_MS));
   }
 
   /** Notifications were lost: whatever was believed of any route may be wrong until a scan has looked. */
@@ -358,16 +373,18 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   private async pushAll(): Promise<void> {
     const { fib } = this.state.table;
     const push = (node: NodeId): void => {
-      if ((fib.flags[node]! & INSTALLED) !== 0) this.queue.push(node);
+      if ((fib.flags[node]! & INSTALLED) === 0) return;
+      if (this.cycle.initialized) this.queue.push(node);
+      // The first scan, which may be under way, must not judge it by what was wanted before.
+      else fib.flags[node]! |= DIRTY;
     };
-    if (!this.cycle.initialized) return;
     await walkNodes(fib, push, this.options.clock, { stopped: () => this.frozen });
     this.queue.run();
   }
 
   /** Removals in IPv4 are silent: whatever happens to an interface, the table must be looked at again. */
   private interfaceEvent(event: InterfaceEvent): void {
-    if (!this.cycle.initialized || this.frozen) return;
+    if (this.frozen) return;
     const { kind } = event;
     if (kind === "up" || kind === "address-added" || kind === "changed") this.queue.wake();
     if (kind !== "created") this.cycle.interfaceEvent(`interface ${kind}`);

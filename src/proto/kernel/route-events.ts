@@ -122,6 +122,8 @@ export class RouteEvents {
     const reaction = wanted ? this.repair(node, port !== 0) : "left";
     if (port !== 0 && wanted) this.report(node, "deleted", metric, before, 0, port, reaction);
     state.attrs.release(before);
+    // The event may be older than a repair: what stands there then is nobody's, unless a scan finds it.
+    if (!wanted) this.look("a route of ours that nobody wants any more was deleted");
     state.releaseIfIdle(node, QUEUED | INFLIGHT);
   }
 

@@ -91,10 +91,11 @@ export class ScanCycle {
   private lastDurationMs: number | null = null;
   private lastProblem: string | null = null;
   private lastRoutes = 0;
-  private told = { waiting: 0, failed: 0 };
   private released = false;
   private held = false;
   private provenOnce = false;
+  /** Scans in a row that asked for one more. */
+  private looksInRow = 0;
   /** Some nets that are wanted have met no scan yet. */
   private unjudged = false;
   private reported = 0;
@@ -206,7 +207,7 @@ export class ScanCycle {
   }
 
   private async runOnce(): Promise<boolean> {
-    const { clock, log, name } = this.options;
+    const { clock, log, name, state } = this.options;
     this.alarm.cancel();
     let complete = false;
     try {
@@ -215,7 +216,7 @@ export class ScanCycle {
       this.failed(error instanceof Error ? error.message : String(error));
       log.error("scan failed", { protocol: name, error });
     }
-    this.tellFailing();
+    state.failing.tell(log, name);
     this.state = this.initialized ? "idle" : "first-scan";
     this.lastAt = clock.wall();
     this.lastEnd = clock.now();
@@ -335,9 +336,14 @@ export class ScanCycle {
       if (this.released && !this.held && !this.unjudged) this.settle();
     }
     if (unjudged > 0) void this.run();
-    if (scan.lookAgain) this.request("routes of ours stood twice at one key, or with nexthops added");
-    const again = state.table.family === 6 ? absence !== "proven" : scan.doubtful;
-    if (again) this.request("routes changed during the dump");
+    const doubt = state.table.family === 6 ? absence !== "proven" : scan.doubtful;
+    // Where nothing is written another look shows the same.
+    if (doubt || (scan.lookAgain && queue.writable)) {
+      const delayMs = Math.min(COALESCE_MS * 2 ** this.looksInRow++, RETRY_MAX_MS);
+      this.request("one dump did not settle it", delayMs);
+    } else {
+      this.looksInRow = 0;
+    }
     return whole;
   }
 
@@ -367,15 +373,6 @@ export class ScanCycle {
       after: shown === null ? null : attrs.describeDraft(shown.attrs, family),
       reaction: repairs ? "repaired" : "left",
     });
-  }
-
-  /** How many routes are not where they should be, when that has changed: a line at the trouble, one at its end. */
-  private tellFailing(): void {
-    const { state, log, name } = this.options;
-    const { waiting, failed } = state.failing;
-    if (waiting === this.told.waiting && failed === this.told.failed) return;
-    this.told = { waiting, failed };
-    log.info("routes not in the kernel", { protocol: name, waiting, failed });
   }
 
   private failed(problem: string): void {

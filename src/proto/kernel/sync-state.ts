@@ -15,6 +15,7 @@
  * channel exports: the best route of the net after filter and merging.
  */
 
+import type { Log } from "../../lib/log.ts";
 import type { AttrsTable } from "../../nest/attrs.ts";
 import type { Channel } from "../../nest/channel.ts";
 import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
@@ -32,6 +33,21 @@ import {
 import type { Contest } from "./contest.ts";
 import { type Failure, Failures, failureState, isProbed, type RetryClass } from "./retry.ts";
 
+/** How many routes are not where they should be. */
+class FailingCount {
+  waiting = 0;
+  failed = 0;
+  private told = "0 0";
+
+  /** A line at the trouble, one at its end. */
+  tell(log: Log, protocol: string): void {
+    const { waiting, failed } = this;
+    if (this.told === `${waiting} ${failed}`) return;
+    this.told = `${waiting} ${failed}`;
+    log.info("routes not in the kernel", { protocol, waiting, failed });
+  }
+}
+
 export class SyncState {
   readonly table: Rtable;
   readonly attrs: AttrsTable;
@@ -41,7 +57,7 @@ export class SyncState {
   failure: Uint16Array;
   attempts: Uint8Array;
   /** Routes that wait and that have failed, now. */
-  readonly failing: { waiting: number; failed: number } = { waiting: 0, failed: 0 };
+  readonly failing: FailingCount = new FailingCount();
   /** Foreign routes at a key we want, packed (rival.ts); from the last scan. */
   rivals: Map<NodeId, number> = new Map();
   /** Nodes whose route in the kernel still has a former protocol number of ours. */
