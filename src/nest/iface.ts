@@ -168,13 +168,16 @@ export class Interfaces {
     return this.entries.get(device)?.link.name ?? `if${device}`;
   }
 
-  /** The interface whose connected prefix holds the address (longest wins), or undefined. */
+  /**
+   * The interface whose connected prefix holds the address, or undefined: as in the kernel one that is admin up before
+   * one that is not, then the longest prefix; of equals the lowest ifindex.
+   */
   covering(family: Family, w0: number, w1: number, w2: number, w3: number): Interface | undefined {
     let best: Entry | undefined;
     let bestLength = -1;
     for (const entry of this.entries.values()) {
       for (const a of entry.addresses.values()) {
-        if (a.family !== family || a.length <= bestLength) continue;
+        if (a.family !== family || !isCloser(entry, a.length, best, bestLength)) continue;
         const [p0, p1, p2, p3] = a.peer ?? [a.w0, a.w1, a.w2, a.w3];
         if (!sameBits(p0, w0, a.length) || !sameBits(p1, w1, a.length - 32)) continue;
         if (!sameBits(p2, w2, a.length - 64) || !sameBits(p3, w3, a.length - 96)) continue;
@@ -370,6 +373,13 @@ function quietAddresses(entry: Entry): string {
 
 function addressKey(a: AddressInfo): string {
   return `${a.family} ${a.w0} ${a.w1} ${a.w2} ${a.w3} ${a.length} ${a.peer ?? ""}`;
+}
+
+function isCloser(entry: Entry, length: number, than: Entry | undefined, thanLength: number): boolean {
+  if (than === undefined) return true;
+  const up = entry.link.flags & IFF_UP;
+  if (up !== (than.link.flags & IFF_UP)) return up !== 0;
+  return length === thanLength ? entry.link.ifindex < than.link.ifindex : length > thanLength;
 }
 
 /** Whether the first `bits` bits of two words are equal (≤ 0: none asked; ≥ 32: all). */

@@ -234,6 +234,33 @@ describe("Interfaces.covering()", () => {
   });
 });
 
+describe("Interfaces.covering() of a net on several interfaces", () => {
+  const rows: readonly { of: string; is: string; why: string }[] = [
+    { of: "10.0.0.9", is: "v1", why: "the lowest index, whoever came first" },
+    { of: "10.0.1.9", is: "v0", why: "one that is up, though its index is higher" },
+    { of: "10.0.2.9", is: "v0", why: "one that is up, though its prefix is shorter" },
+    { of: "10.0.3.9", is: "down", why: "one that is down, when there is no other" },
+  ];
+  it.each(rows)("$of is at $is: $why", ({ of, is }) => {
+    const { interfaces, full } = setup();
+    full([link(5, "v0")], []);
+    full(
+      [link(5, "v0"), link(3, "v1"), { ...link(2, "down"), flags: 0 }],
+      [
+        address(5, "10.0.0.1", 24),
+        address(3, "10.0.0.2", 24),
+        address(5, "10.0.1.1", 24),
+        address(2, "10.0.1.2", 24),
+        address(5, "10.0.2.1", 24),
+        address(2, "10.0.2.2", 25),
+        address(2, "10.0.3.2", 24),
+      ],
+    );
+    const ip = parseIp(of)!;
+    expect(interfaces.covering(ip.family, ip.w0, ip.w1, ip.w2, ip.w3)?.name).toBe(is);
+  });
+});
+
 describe("Interfaces.isPreferred()", () => {
   const rows: readonly (readonly [
     address: string,
