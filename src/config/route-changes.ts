@@ -24,6 +24,7 @@ export async function compareRouteSets(
   after: RouteSet,
   clock: Pick<Clock, "yield">,
 ): Promise<RouteChanges> {
+  if (before === after) return { added: 0, removed: 0, changed: 0 };
   const same = new SameSpecs(before, after);
   let found = 0;
   let changed = 0;
