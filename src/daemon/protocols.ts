@@ -69,8 +69,8 @@ export class Protocols {
   private readonly options: ProtocolsOptions;
   /** As they run now, by name. */
   private specs = new Map<string, ProtocolSpec>();
-  /** Kernel tables where an instance that stopped left its routes to the next one (tableKey). */
-  private readonly left = new Set<string>();
+  /** By kernel table (tableKey): the numbers of routes that an instance that stopped left there to the next one. */
+  private readonly left = new Map<string, readonly number[]>();
 
   constructor(options: ProtocolsOptions) {
     this.options = options;
@@ -146,8 +146,10 @@ export class Protocols {
   private async stop(name: string, keep: boolean): Promise<void> {
     const entry = this.manager.byName(name);
     const { protocol } = entry ?? {};
-    if (keep && entry?.state === "up" && protocol instanceof KernelProtocol)
-      this.left.add(tableKey(protocol));
+    if (entry?.state === "up" && protocol instanceof KernelProtocol) {
+      if (keep) this.left.set(tableKey(protocol), protocol.standing);
+      else this.left.delete(tableKey(protocol));
+    }
     await this.manager.stop(name, { keep });
   }
 
@@ -202,7 +204,10 @@ export class Protocols {
     );
     const names = kernels.map(({ config }) => config.name);
     if (!served) {
-      for (const kernel of this.kernelsOf(name)) kernel.freeze();
+      for (const kernel of this.kernelsOf(name)) {
+        this.left.delete(tableKey(kernel));
+        kernel.freeze();
+      }
       for (const one of [...names, device]) await this.manager.stop(one, { keep: true });
     }
     const absent = new AbsentProtocol(device, "device", name, () => namespace.problem ?? "");
@@ -238,7 +243,7 @@ export class Protocols {
       case "disable":
         if (entry.disabled) return `${name} is disabled already`;
         this.manager.setDisabled(name, true);
-        await this.manager.stop(name, { keep: false });
+        await this.stop(name, false);
         return null;
       case "restart":
         if (entry.disabled) return `${name} is disabled: enable it`;
@@ -318,10 +323,11 @@ export class Protocols {
     const { observe, clock, log, onFatal, table } = this.options;
     const { protocolId, formerProtocolIds } = this.options.config();
     const into = table(config.table);
+    const key = tableKey({ ...config, family: into.family });
     return new KernelProtocol({
       config,
       table: into,
-      inherits: this.left.delete(tableKey({ ...config, family: into.family })),
+      inherited: this.left.get(key),
       os,
       interfaces: namespace.interfaces,
       refreshInterfaces: (maxAgeMs) => device.refresh(maxAgeMs),

@@ -55,7 +55,7 @@ export function isTakenOver(
   disabled: ReadonlySet<string>,
 ): boolean {
   const family = familyOf(before, kernel.table);
-  // Former numbers of before do not matter: what had them was given its own when it was adopted.
+  // Former numbers of before do not matter: what still has them goes by what the instance itself left (protocols.ts).
   const known = [after.protocolId, ...after.formerProtocolIds].includes(before.protocolId);
   return after.kernels.some(
     (other) =>

@@ -321,6 +321,25 @@ describe("from one configuration to another", () => {
     expect(d.own()).toEqual([]);
   });
 
+  it("routes of a former number are still krtd's when the number is forgotten before any scan came to them", async () => {
+    await using d = await startDaemon(BASE);
+    d.os.faults.injectIncompleteScan(1_000_000);
+    const steps: readonly KrtInput[] = [
+      { ...BASE, "protocol-id": 121, "former-protocol-ids": [120] },
+      config({ other: k4 }, { s }, { "protocol-id": 121 }),
+    ];
+    for (const input of steps) {
+      await d.write(input);
+      await d.during(d.daemon.configuration.configure({ file: d.file, mode: "apply", undoAfterMs: null }));
+    }
+    expect(d.own().map((line) => / proto \d+/.exec(line)![0])).toEqual([" proto 120", " proto 120"]);
+    d.os.faults.injectIncompleteScan(0);
+    await d.synced();
+    expect(d.own().map((line) => / proto \d+/.exec(line)![0])).toEqual([" proto 121", " proto 121"]);
+    await d.stop();
+    expect(d.own()).toEqual([]);
+  });
+
   it("what was disabled stays so, whether it goes on, restarts or is told of changes", async () => {
     await using d = await startDaemon(BASE);
     const off = (): string[] =>

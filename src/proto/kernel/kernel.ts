@@ -5,11 +5,9 @@
  */
 
 import { Alarm } from "../../lib/alarm.ts";
-import type { Clock } from "../../lib/clock.ts";
 import type { Family } from "../../lib/ip.ts";
-import type { Log } from "../../lib/log.ts";
 import { Channel, type ExportSink } from "../../nest/channel.ts";
-import type { InterfaceEvent, Interfaces } from "../../nest/iface.ts";
+import type { InterfaceEvent } from "../../nest/iface.ts";
 import type {
   DriftRecord,
   KernelFacet,
@@ -20,16 +18,16 @@ import type {
   StopOptions,
 } from "../../nest/protocol.ts";
 import { NONE, type NodeId, type RouteId } from "../../nest/route.ts";
-import type { Rtable } from "../../nest/rtable.ts";
 import { DIRTY, INSTALLED, SENT } from "../../nest/sync-flags.ts";
 import { walkNodes } from "../../nest/walk.ts";
-import type { KernelRoute, Os, RouteChange } from "../../sysdep/os.ts";
+import type { KernelRoute, RouteChange } from "../../sysdep/os.ts";
 import { assemble } from "./assemble.ts";
 import type { KernelConfig } from "./config.ts";
 import { DriftLog } from "./drift.ts";
 import type { ExportQueue } from "./export-queue.ts";
 import { flush } from "./flush.ts";
 import { AlienRoutes } from "./learn.ts";
+import type { KernelOptions } from "./options.ts";
 import type { RouteEvents } from "./route-events.ts";
 import type { ScanCycle } from "./scan-cycle.ts";
 import { type OwnNumbers, routeStatus, viewKernelRoute } from "./status.ts";
@@ -44,28 +42,6 @@ const WAKE_MS = 50;
 const WAKE_PER_GROUP_MS = 2;
 /** RT_TABLE_MAIN (linux/rtnetlink.h): where the kernel keeps the routes of its own interfaces. */
 const RT_TABLE_MAIN = 254;
-
-export interface KernelOptions {
-  readonly config: KernelConfig;
-  readonly table: Rtable;
-  readonly os: Os;
-  readonly interfaces: Interfaces;
-  /** Reads the interfaces again unless that was done less than `maxAgeMs` ago. */
-  readonly refreshInterfaces: (maxAgeMs: number) => Promise<unknown>;
-  readonly protocolId: number;
-  /** Numbers krtd's routes had before: they are taken for ours. */
-  readonly formerProtocolIds: readonly number[];
-  /** Observe mode: nothing is ever written. */
-  readonly observe: boolean;
-  /** An instance before this one left its routes here: then even one that never came to scan answers for them. */
-  readonly inherits?: boolean;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** A route came into the kernel by which other tables' gateways may be reached. */
-  readonly onInstalled: () => void;
-  /** Called when the kernel refuses writes for want of privilege. */
-  readonly onFatal: (message: string) => void;
-}
 
 export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   readonly name: string;
@@ -100,14 +76,14 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   private unlisten: (() => void) | null = null;
 
   constructor(options: KernelOptions) {
-    const { config, table, clock, protocolId, formerProtocolIds } = options;
+    const { config, table, clock, protocolId, formerProtocolIds, inherited = [] } = options;
     this.options = options;
     this.config = config;
     this.name = config.name;
     this.netns = config.netns;
     this.family = table.family;
     this.kernelTable = config.kernelTable;
-    this.numbers = { own: protocolId, ours: ownNumbers(protocolId, formerProtocolIds) };
+    this.numbers = { own: protocolId, ours: ownNumbers(protocolId, [...formerProtocolIds, ...inherited]) };
     this.channel = new Channel({
       name: config.name,
       table,
@@ -163,6 +139,12 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     return this.cycle.settled && this.cycle.problem === null && this.queue.idle;
   }
 
+  /** The numbers under which routes of ours may stand in the kernel now. */
+  get standing(): readonly number[] {
+    const { protocolId, formerProtocolIds, inherited = [] } = this.options;
+    return this.inSync ? [protocolId] : [protocolId, ...formerProtocolIds, ...inherited];
+  }
+
   get drift(): readonly DriftRecord[] {
     return this.driftLog.records;
   }
@@ -209,9 +191,9 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     this.unlisten = null;
     await this.cycle.ended();
     await this.queue.drained();
-    const { os, log, clock, inherits } = this.options;
+    const { os, log, clock, inherited } = this.options;
     const { state, queue, kernelTable } = this;
-    const answers = this.cycle.initialized || inherits === true;
+    const answers = this.cycle.initialized || inherited !== undefined;
     if (answers && this.writable && !options.keep && !this.config.persist) {
       const left = await flush({ state, queue, os, kernelTable, ours: this.numbers.ours, clock });
       if (left > 0) log.warn("routes of ours are left in the kernel", { protocol: this.name, routes: left });
