@@ -19,6 +19,8 @@ export const REPAIRS = 10;
 const BACKOFF_MIN_MS = 10_000;
 const BACKOFF_MAX_MS = 300_000;
 const CALM_MS = 600_000;
+/** Time between two looks at all fights: of a hundred thousand, each ends at a moment of its own. */
+const LOOK_MS = 500;
 
 interface Fight {
   backoffMs: number;
@@ -129,7 +131,7 @@ export class Contest {
         due.push(node);
       } else if (now - fight.lastChange > CALM_MS) this.fights.delete(node);
     }
-    if (next < Number.POSITIVE_INFINITY) this.alarm.within(next - now);
+    if (next < Number.POSITIVE_INFINITY) this.alarm.within(Math.max(next - now, LOOK_MS));
     if (due.length > 0) this.retry(due);
   }
 }

@@ -264,6 +264,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     } else if (this.cycle.holding && best !== NONE && (before & SENT) === 0) {
       this.cycle.request("a net whose route may stand in the kernel already came to be wanted");
     } else if (this.options.observe) {
+      if (best === NONE) this.state.releaseIfIdle(node, 0);
       this.cycle.request("something else is wanted: only a look tells whether it stands in the kernel");
     } else {
       this.queue.push(node);

@@ -4,7 +4,7 @@
  * a whole; comparing with the head of the list would miss a changed gateway or announce a worse newcomer.
  *
  *   fib.head[node]   first alien of the prefix ──► next ──► next ──► 0          columns: alien-store.ts
- *   fib.flags[node]  DIRTY: an event changed the prefix while a scan ran; that scan says nothing of it
+ *   fib.flags[node]  DIRTY: an event changed the prefix while a scan ran; that scan says nothing of it · SHARED
  *   per node         announcedAttrs (1 reference, 0 none) · announcedMetric · announcedProtocol
  *
  * Aliens are distinct by (protocol, metric); a further one with the same two but other attributes in one scan
@@ -26,6 +26,12 @@ import type { KernelRoute, RouteChange } from "../../sysdep/os.ts";
 import { AlienStore } from "./alien-store.ts";
 
 const RTN_UNICAST = 1;
+/** Flags of a node: at its prefix stands a route, too, that is not learned; the running scan has shown that. */
+const SHARED = 1;
+const SHARED_SEEN = 2;
+
+/** Which aliens a complete scan removes: those it did not show, those the one before did not show either, or none. */
+export type AlienDrops = "unseen" | "unseen-twice" | "none";
 
 export class AlienRoutes {
   private readonly attrs: AttrsTable;
@@ -67,7 +73,13 @@ export class AlienRoutes {
     this.position = 0;
     this.scanning = true;
     const { flags } = this.fib;
-    for (let node = 0; node < flags.length; node++) if (flags[node] !== 0) flags[node] = 0;
+    for (let node = 0; node < flags.length; node++) if (flags[node] !== 0) flags[node]! &= SHARED;
+  }
+
+  /** A route that is neither ours nor to be learned stands there, or did: a replacement may have hit that one. */
+  noteOther(route: KernelRoute): void {
+    const node = this.fib.insert(route.w0, route.w1, route.w2, route.w3, route.length);
+    this.fib.flags[node]! |= SHARED | SHARED_SEEN;
   }
 
   /** The scan shows an alien route. Announcements wait for the prune. */
@@ -124,18 +136,15 @@ export class AlienRoutes {
     return this.fib.next(node);
   }
 
-  /**
-   * Drops the aliens of one prefix that the complete scan did not show, and announces what is best now. Unless it
-   * `proves` absence, those that the one before did not show either. False: some are in doubt.
-   */
-  prune(node: NodeId, proves: boolean): boolean {
+  /** Drops those aliens of one prefix and announces what is best now. False: some that are left are in doubt. */
+  prune(node: NodeId, drops: AlienDrops): boolean {
     const { fib, store } = this;
     let sure = true;
     if ((fib.flags[node]! & DIRTY) === 0) {
-      this.drop(node, proves ? this.unseen : this.unseenTwice);
+      if (drops !== "none") this.drop(node, drops === "unseen" ? this.unseen : this.unseenTwice);
       for (let alien = fib.head[node]!; alien !== 0; alien = store.link[alien]!) sure &&= !this.unseen(alien);
     }
-    fib.flags[node] = 0;
+    fib.flags[node] = (fib.flags[node]! & SHARED_SEEN) === 0 ? 0 : SHARED;
     this.settle(node);
     return sure;
   }
@@ -201,7 +210,7 @@ export class AlienRoutes {
       peer = alien;
     }
     this.attrs.retain(attrs);
-    if (change === "replaced" && peers === 1) {
+    if (change === "replaced" && peers === 1 && (this.fib.flags[node]! & SHARED) === 0) {
       store.setAttrs(peer, attrs);
       store.protocol[peer] = route.protocol;
       return route.family === 4;

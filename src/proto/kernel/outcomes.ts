@@ -94,7 +94,10 @@ export class Outcomes {
     if (errno === 0) {
       this.deletions++;
       this.refusedDeletions = 0;
-      if (node !== 0) this.parts.state.clearSent(node);
+      if (node !== 0) {
+        this.mayHaveHidden(node);
+        this.parts.state.clearSent(node);
+      }
     } else if (errno > 0) {
       this.recordRefusal(node, errno, retryClass(errno, { prefsrc: false, gateway: false }), text);
     } else if (node !== 0) {
@@ -102,6 +105,13 @@ export class Outcomes {
       this.parts.state.table.fib.flags[node]! &= ~SYNCED;
     }
     return errno === 0;
+  }
+
+  /** A route of ours goes that was not just as we sent it: in IPv6 its siblings of others come to light, untold. */
+  private mayHaveHidden(node: NodeId): void {
+    const { state, events } = this.parts;
+    if (state.table.family === 4 || (state.table.fib.flags[node]! & SYNCED) !== 0) return;
+    events.verify("a route of ours is gone that may have hidden others");
   }
 
   /** What had no node is gone from its key: a route that it kept out can come. */
@@ -126,6 +136,7 @@ export class Outcomes {
     const metric = routes.metric[i]!;
     const attrs = routes.attrs[i]!;
     if (op === ROUTE_ADD && (fib.flags[node]! & SENT) !== 0) {
+      this.mayHaveHidden(node);
       stale.pushSent(state, node);
     }
     if ((fib.flags[node]! & DRIFTED) !== 0) this.repaired++;

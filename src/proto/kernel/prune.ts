@@ -60,16 +60,17 @@ export async function prune(options: PruneOptions): Promise<boolean> {
   const { scan, state, queue, aliens, clock, stopped } = options;
   const { fib } = state.table;
   scan.publishRivals();
+  scan.judgeTwins(options.absence === "proven");
   const whole = await walkNodes(fib, (node) => pruneNode(options, node), clock, { slice: SLICE, stopped });
   if (!whole) return false;
   queue.wake();
   queue.take(scan);
-  const proven = options.absence === "proven";
+  if (aliens === null) return true;
   // In IPv6 events tell of every removal: without proof there is no need to believe one.
-  if (aliens === null || (!proven && fib.family === 6)) return true;
+  const drops = options.absence === "proven" ? "unseen" : fib.family === 6 ? "none" : "unseen-twice";
   let count = 0;
   for (let node = aliens.next(0); node !== 0; node = aliens.next(node)) {
-    if (!aliens.prune(node, proven)) options.scan.doubtful = true;
+    if (!aliens.prune(node, drops)) options.scan.doubtful = true;
     if (++count % SLICE !== 0) continue;
     await clock.yield();
     if (stopped()) return false;

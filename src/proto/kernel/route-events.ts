@@ -64,7 +64,10 @@ export class RouteEvents {
     if (aliens === null) return;
     if (this.isLearned(routeClass)) {
       if (!aliens.event(route, change)) this.look("an alien route changed in a way only a scan can tell");
-    } else if (change === "replaced" && aliens.hasAt(route)) {
+      return;
+    }
+    if (routeClass !== "ours" && tos === 0 && change !== "gone") aliens.noteOther(route);
+    if (change === "replaced" && aliens.hasAt(route)) {
       this.look("an alien route was replaced by one that is not learned");
     }
   }

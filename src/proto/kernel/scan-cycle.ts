@@ -281,7 +281,7 @@ export class ScanCycle {
       return whole;
     } finally {
       scan.abandon();
-      scan.discard();
+      await scan.discard(clock);
     }
   }
 

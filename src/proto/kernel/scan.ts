@@ -5,6 +5,7 @@
  */
 
 import { assertNever } from "../../lib/assert.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { EEXIST } from "../../lib/errno.ts";
 import { ATTRS_NEXTHOPS, AttrsDraft } from "../../nest/attrs-draft.ts";
 import type { NodeId } from "../../nest/route.ts";
@@ -66,6 +67,8 @@ export class RouteScan implements RouteSink {
   doubtful = false;
   private readonly options: ScanOptions;
   private readonly rivals = new Map<number, number>();
+  /** IPv4 nets of which the dump showed one route of ours twice, as far as we can tell. */
+  private readonly twins: NodeId[] = [];
   private readonly extraDraft = new AttrsDraft();
 
   /** Starts a scan: forgets the verdicts of the last one, and which nodes changed before this moment. */
@@ -91,16 +94,29 @@ export class RouteScan implements RouteSink {
     this.options.state.rivals = this.rivals;
   }
 
+  /**
+   * A dump begins a net anew when others change it just then; in a `quiet` one there are two of ours indeed, that differ
+   * in the order of their nexthops.
+   */
+  judgeTwins(quiet: boolean): void {
+    const { state } = this.options;
+    const { flags } = state.table.fib;
+    for (const node of this.twins) {
+      if (!quiet || (flags[node]! & DIRTY) !== 0 || (flags[node]! & SENT) === 0) this.doubtful = true;
+      else this.markDuplicate(node);
+    }
+  }
+
   /** It ended without being complete. */
   abandon(): void {
     this.options.aliens?.endScan();
   }
 
   /** The end: gives up what was found, as the dump was incomplete, or prune has taken it. */
-  discard(): void {
-    this.options.state.endScan();
+  async discard(clock: Pick<Clock, "yield">): Promise<void> {
     this.stale.clear();
     this.extra.clear();
+    await this.options.state.endScan(clock);
   }
 
   route(route: KernelRoute): void {
@@ -116,6 +132,7 @@ export class RouteScan implements RouteSink {
     const { aliens, learnKernel } = this.options;
     if (aliens === null) return;
     if (routeClass === "alien" || (learnKernel && routeClass === "kernel")) aliens.seen(route);
+    else if (route.tos === 0) aliens.noteOther(route);
   }
 
   private judge(route: KernelRoute): void {
@@ -146,16 +163,17 @@ export class RouteScan implements RouteSink {
         fib.flags[node]! |= VERDICT_UPDATE;
         return;
       case "duplicate":
-        // A dump begins a net anew when others change it just then. (Two that differ in nothing we know are as good
-        // as one.)
-        if (this.isAsSent(node, route)) return;
+        if (this.isAsSent(node, route)) {
+          const several = route.attrs.words[ATTRS_NEXTHOPS]! > 1;
+          if (several && route.family === 4 && !this.rivals.has(node)) this.twins.push(node);
+          return;
+        }
         if (this.rivals.has(node)) {
           this.judgeSecond(node, route);
           return;
         }
-        this.lookAgain = true;
         this.recordShown(node, route);
-        fib.flags[node] = (fib.flags[node]! & ~VERDICT_MASK) | VERDICT_UPDATE | DUPLICATE;
+        this.markDuplicate(node);
         return;
       case "delete":
         this.judgeUnwanted(node, flags, route);
@@ -170,6 +188,13 @@ export class RouteScan implements RouteSink {
       default:
         assertNever(judged);
     }
+  }
+
+  /** One of the two goes and the other is overwritten; the next scan has to find just one. */
+  private markDuplicate(node: NodeId): void {
+    const { flags } = this.options.state.table.fib;
+    this.lookAgain = true;
+    flags[node] = (flags[node]! & ~(VERDICT_MASK | SYNCED)) | VERDICT_UPDATE | DUPLICATE;
   }
 
   private isAsWanted(node: NodeId, route: KernelRoute): boolean {

@@ -15,6 +15,7 @@
  * channel exports: the best route of the net after filter and merging.
  */
 
+import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { AttrsTable } from "../../nest/attrs.ts";
 import type { Channel } from "../../nest/channel.ts";
@@ -30,6 +31,7 @@ import {
   SYNC_ERROR,
   SYNCED,
 } from "../../nest/sync-flags.ts";
+import { WALK_SLICE } from "../../nest/walk.ts";
 import type { Contest } from "./contest.ts";
 import { type Failure, Failures, failureState, isProbed, type RetryClass } from "./retry.ts";
 
@@ -243,10 +245,15 @@ export class SyncState {
     this.gone ??= new Set();
   }
 
-  endScan(): void {
+  /** Forgets, in slices, what waited for the end of the scan. */
+  async endScan(clock: Pick<Clock, "yield">): Promise<void> {
     const { gone } = this;
     this.gone = null;
-    for (const node of gone ?? []) this.releaseIfIdle(node, QUEUED | INFLIGHT);
+    let count = 0;
+    for (const node of gone ?? []) {
+      this.releaseIfIdle(node, QUEUED | INFLIGHT);
+      if (++count % WALK_SLICE === 0) await clock.yield();
+    }
   }
 }
 

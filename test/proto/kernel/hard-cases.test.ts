@@ -314,14 +314,18 @@ describe.each([4, 6] as const)(
       f.want(net, attrs);
       await f.start();
       f.writes();
-      const scan = f.os.scanRoutes.bind(f.os);
-      f.os.scanRoutes = (query, sink) =>
-        scan(query, {
+      const { os, foreign } = f;
+      const scan = os.scanRoutes.bind(os);
+      os.scanRoutes = (query, sink) => {
+        foreign({ op: "replace", prefix: other, metric: 99, protocol: 4, type: 6, table: 77 });
+        foreign({ op: "delete", prefix: other, metric: 99, protocol: 4, table: 77 });
+        return scan(query, {
           route(route) {
             sink.route(route);
             sink.route(route);
           },
         });
+      };
       await f.scan();
       await f.clock.advance(1000);
       expect(f.writes()).toEqual([]);

@@ -63,6 +63,24 @@ describe("nobody changes anything: krtd does not scan all the time", () => {
   });
 });
 
+describe("nets that came and went", () => {
+  it.each([true, false])("leave no node behind (observe mode: %s)", async (observe) => {
+    f = await fixture({ observe });
+    await f.start();
+    const before = f.table.fib.size;
+    for (let i = 0; i < 100; i++) {
+      f.want(`20.${i}.0.0/16`, VIA);
+      await f.clock.advance(0);
+      f.unwant(`20.${i}.0.0/16`);
+      if (i % 50 === 0) await f.scan();
+    }
+    await f.scan();
+    await f.clock.advance(1000);
+    await f.scan();
+    expect(f.table.fib.size).toBe(before);
+  });
+});
+
 describe("somebody changes routes that are nothing to krtd", () => {
   it("IPv6: one event in every dump does not make krtd scan without rest", async () => {
     f = await fixture({ family: 6 });
@@ -110,9 +128,11 @@ describe("Contest with many fights", () => {
   it("does not hand the same nets to the queue again and again", async () => {
     const clock = new FakeClock();
     let retried = 0;
+    let looks = 0;
     const contest = new Contest(clock, () => {});
     contest.onRetry((nodes) => {
       retried += nodes.length;
+      looks++;
     });
     const NETS = 2000;
     for (let node = 1; node <= NETS; node++) {
@@ -121,5 +141,8 @@ describe("Contest with many fights", () => {
     }
     await clock.advance(30_000);
     expect(retried).toBeLessThan(3 * NETS);
+    expect(retried).toBeGreaterThanOrEqual(NETS);
+    // Each ends at a moment of its own: that must not make it a look at all of them each time.
+    expect(looks).toBeLessThan(10);
   });
 });

@@ -1,0 +1,42 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { type Fixture, fixture, ip } from "./fixture.ts";
+
+let f: Fixture;
+afterEach(async () => {
+  await f.protocol.stop({ keep: true });
+});
+const NET = "2001:db8:10::/48";
+
+describe("IPv6, a foreign nexthop that our route hid is learned when ours goes, without any scan timer", () => {
+  const begin = async () => {
+    f = await fixture({ family: 6, learn: true });
+    f.want(NET, { nexthops: [{ via: "2001:db8:0:1::2" }] });
+    await f.start();
+    f.foreign({
+      op: "append",
+      prefix: NET,
+      metric: 32,
+      protocol: 4,
+      nexthops: [{ gateway: ip("2001:db8:0:1::9"), device: 0 }],
+    });
+    await f.clock.advance(10_000);
+  };
+  it("withdrawn", async () => {
+    await begin();
+    f.unwant(NET);
+    await f.clock.advance(60_000);
+    expect([
+      f.kernel.entries(6, 254).filter(({ protocol }) => protocol === 4).length,
+      f.protocol.report().learned,
+    ]).toEqual([1, 1]);
+  });
+  it("moved to another metric", async () => {
+    await begin();
+    f.want(NET, { nexthops: [{ via: "2001:db8:0:1::2" }] }, 50);
+    await f.clock.advance(60_000);
+    expect([
+      f.kernel.entries(6, 254).filter(({ protocol }) => protocol === 4).length,
+      f.protocol.report().learned,
+    ]).toEqual([1, 1]);
+  });
+});
