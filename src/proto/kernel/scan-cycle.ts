@@ -272,11 +272,10 @@ export class ScanCycle {
       this.lastProblem = null;
       this.failedInRow = 0;
       const whole = await this.prune(scan, this.absence(changesBefore), disturbed);
-      if (scan.postponed) {
-        this.disturbed ||= before;
-        // A route that came to be wanted by another source meanwhile, as it was, is not written: it may be gone all the same.
-        if (asked) this.soon(0);
-      }
+      // What the next one finds may still be the doing of what disturbed this one.
+      if (scan.postponed || scan.doubtful) this.disturbed ||= before;
+      // A route that came to be wanted by another source meanwhile, as it was, is not written: it may be gone all the same.
+      if (scan.postponed && asked) this.soon(0);
       this.lastDurationMs = clock.now() - startedAt;
       return whole;
     } finally {

@@ -45,6 +45,35 @@ describe("a link of one nexthop that comes and goes more often than a route is r
   });
 });
 
+describe("a link that goes while others change routes in the dump", () => {
+  it("leaves no drift, also when it takes a second dump to believe that a route is gone (IPv4)", async () => {
+    f = await fixture();
+    const net = "10.1.0.0/16";
+    f.want(net, { nexthops: [{ via: "10.0.0.2" }] });
+    await f.start();
+    const { os, foreign } = f;
+    const scan = os.scanRoutes.bind(os);
+    let dumps = 0;
+    os.scanRoutes = async (query, sink) => {
+      const other = { prefix: "10.9.0.0/16", metric: 1, protocol: 4, table: 77 };
+      if (++dumps === 1) {
+        foreign({ op: "add", type: 6, ...other });
+        foreign({ op: "delete", ...other });
+      }
+      return scan(query, sink);
+    };
+    // Down and up: the kernel takes the route silently, and it can come back.
+    const v0 = f.kernel.links.byName("v0")!.ifindex;
+    f.kernel.setDown(v0);
+    f.kernel.setUp(v0);
+    await f.clock.advance(10_000);
+    expect(dumps).toBeGreaterThan(1);
+    expect(f.status(net).state).toBe("synced");
+    expect(f.shown()).toHaveLength(1);
+    expect(f.protocol.drift).toEqual([]);
+  });
+});
+
 describe("a link that goes down while another source takes the route over as it is", () => {
   it("leaves nothing that is believed to stand: what a scan could not judge the next one does", async () => {
     f = await fixture();
