@@ -13,7 +13,7 @@ process.env.UV_THREADPOOL_SIZE ??= "8";
 
 const main = join(__dirname, "..", "dist", "main.js");
 if (existsSync(main)) {
-  import(pathToFileURL(main).href);
+  import(pathToFileURL(main).href).then((krtd) => krtd.main(process.argv.slice(2)));
 } else {
   process.stderr.write(
     `krtd: Cannot start: ${main} does not exist, krtd is not built yet. Run "npm run build" first.\n`,

@@ -21,6 +21,7 @@ import type { Log, LogLevel } from "./lib/log.ts";
 import { createLog, guardStandardStreams } from "./lib/pino-log.ts";
 import { AttrsTable } from "./nest/attrs.ts";
 import { tryFlock } from "./sysdep/linux/flock.ts";
+import type { OpenNetlinkSocket } from "./sysdep/linux/netlink/socket.ts";
 import { linuxOsProvider } from "./sysdep/linux/provider.ts";
 import { openServiceNotifier, type ServiceNotifier } from "./sysdep/linux/sd-notify.ts";
 import type { Os } from "./sysdep/os.ts";
@@ -94,7 +95,19 @@ function checkedSummary(config: KrtConfig): string {
   return `${config.file}: good: ${protocols} protocols, ${config.tables.length} tables, ${routes} static routes\n`;
 }
 
-async function main(argv: readonly string[]): Promise<void> {
+/**
+ * Runs krtd until it is told to end; the process exits with one of the codes above. `openSocket` opens every
+ * netlink socket of it: one that says what is sent, say.
+ */
+export async function main(argv: readonly string[], openSocket?: OpenNetlinkSocket): Promise<void> {
+  try {
+    await start(argv, openSocket);
+  } catch (error) {
+    fail(explain(error), EXIT_FAILED);
+  }
+}
+
+async function start(argv: readonly string[], openSocket: OpenNetlinkSocket | undefined): Promise<void> {
   guardStandardStreams();
   const parsed = parseArguments(argv);
   if (typeof parsed === "number") process.exit(parsed);
@@ -104,13 +117,17 @@ async function main(argv: readonly string[]): Promise<void> {
     process.stdout.write(checkedSummary(loaded.config));
     return;
   }
-  await run(parsed, loaded.config);
+  await run(parsed, loaded.config, openSocket);
 }
 
-async function run(parsed: Arguments, config: KrtConfig): Promise<void> {
+async function run(
+  parsed: Arguments,
+  config: KrtConfig,
+  openSocket: OpenNetlinkSocket | undefined,
+): Promise<void> {
   const log = createLog({ level: parsed.logLevel ?? config.log.level, format: config.log.format });
   const attrs = new AttrsTable();
-  const provider = linuxOsProvider({ ...config.netlink, attrs, log, clock: systemClock });
+  const provider = linuxOsProvider({ ...config.netlink, openSocket, attrs, log, clock: systemClock });
   const os = provider.create(null);
   await os.open();
   if (!parsed.observe && !(await os.mayWrite())) {
@@ -226,5 +243,3 @@ function listen(parsed: Arguments, config: KrtConfig, daemon: Daemon, log: Log):
     listen: { path, mode, group, createParent: path === standard, tryFlock },
   });
 }
-
-main(process.argv.slice(2)).catch((error: unknown) => fail(explain(error), EXIT_FAILED));

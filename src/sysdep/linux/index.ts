@@ -24,6 +24,7 @@ import { AF_INET, NLM_F_ACK, RTM_NEWROUTE } from "./netlink/constants.ts";
 import { buildRequest } from "./netlink/message.ts";
 import { insideNetns } from "./netlink/netns.ts";
 import { NodeNetlinkTransport } from "./netlink/node-netlink-transport.ts";
+import type { OpenNetlinkSocket } from "./netlink/socket.ts";
 import { SocketTransport } from "./netlink/socket-transport.ts";
 import type { NetlinkTransport } from "./netlink/transport.ts";
 import type { EncoderAttrs } from "./rtnetlink/route.ts";
@@ -34,6 +35,8 @@ export interface LinuxOsOptions {
   readonly transport: "socket" | "node-netlink";
   /** Receive buffer of the notification socket. */
   readonly rxBufferBytes: number;
+  /** Opens the sockets of transport "socket"; default: those of the system. */
+  readonly openSocket?: OpenNetlinkSocket | undefined;
   /** Where the words of an AttrsId are. */
   readonly attrs: EncoderAttrs;
   readonly log: Log;
@@ -46,7 +49,7 @@ export interface LinuxOsOptions {
 export function openLinuxOs(options: LinuxOsOptions): Os {
   const transport =
     options.transport === "socket"
-      ? new SocketTransport({ rxBufferBytes: options.rxBufferBytes })
+      ? new SocketTransport({ rxBufferBytes: options.rxBufferBytes, open: options.openSocket })
       : new NodeNetlinkTransport();
   return new LinuxOs(transport, options);
 }

@@ -13,7 +13,7 @@ import { DumpChannel } from "./dump-channel.ts";
 import { requireLittleEndian } from "./message.ts";
 import { NotifyChannel, type NotifyHandler } from "./notify-channel.ts";
 import { Sequences } from "./sequence.ts";
-import { type NetlinkSocket, openSocket, type SocketOptions } from "./socket.ts";
+import { type NetlinkSocket, type OpenNetlinkSocket, openSocket, type SocketOptions } from "./socket.ts";
 import type {
   BatchReply,
   DumpReply,
@@ -36,8 +36,8 @@ export interface SocketTransportOptions {
   /** Receive buffer of the notification socket. */
   readonly rxBufferBytes: number;
   readonly clock?: Clock;
-  /** For tests: opens a scripted socket instead. */
-  readonly open?: (options: SocketOptions) => NetlinkSocket;
+  /** Opens the sockets; default: those of the system. */
+  readonly open?: OpenNetlinkSocket | undefined;
 }
 
 interface Channels {

@@ -91,6 +91,8 @@ export interface SocketOptions {
   readonly receiveTimeoutMs: number;
 }
 
+export type OpenNetlinkSocket = (options: SocketOptions) => NetlinkSocket;
+
 /**
  * Opens and binds a socket in the network namespace of the calling thread, synchronously. Throws KrtdError
  * "netlink-unavailable" when the system refuses.
