@@ -10,10 +10,10 @@ import { matchProtocols } from "./protocol-match.ts";
 import { Query } from "./query.ts";
 import { protocolJson } from "./render-reports.ts";
 
-export function protocols(call: Call): void {
+export function protocols(call: Call): Promise<void> {
   const name = new Query(call.parameters, ["name"]).text("name");
   const found = name === null ? call.backend.protocols() : matchProtocols(call.backend, name);
-  sendAll(call, found.map(protocolJson));
+  return sendAll(call, found, protocolJson);
 }
 
 export function scan(call: Call): void {

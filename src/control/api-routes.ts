@@ -98,7 +98,7 @@ export async function kernel(call: Call): Promise<void> {
     ready: async () => {},
   };
   const stream = counting ? null : call.stream();
-  const problems = await dumpKernel(selection, stream ?? counter, call.clock);
+  const problems = await dumpKernel(selection, stream ?? counter, call);
   if (problems.length > 0) {
     const message = `Cannot read the kernel's routes completely: ${problems.join("; ")}`;
     const hint = "Tables change while they are read: try again, or ask for the others alone (table NAME).";

@@ -31,7 +31,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: "GET", path: "/healthz", handle: health },
   { method: "GET", path: "/v1/status", handle: status },
   { method: "GET", path: "/v1/routes", handle: routes },
-  { method: "GET", path: "/v1/kernel", handle: kernel },
+  { method: "GET", path: "/v1/kernel", handle: kernel, slow: true },
   { method: "GET", path: "/v1/interfaces", handle: interfaces },
   { method: "GET", path: "/v1/protocols", handle: protocols },
   { method: "GET", path: "/v1/tables", handle: tables },
@@ -60,12 +60,12 @@ function status(call: Call): void {
   call.json(200, call.backend.status());
 }
 
-function tables(call: Call): void {
+function tables(call: Call): Promise<void> {
   noParameters(call);
-  sendAll(call, tableContexts(call.backend).map(tableJson));
+  return sendAll(call, tableContexts(call.backend), tableJson);
 }
 
-function interfaces(call: Call): void {
+function interfaces(call: Call): Promise<void> {
   const query = new Query(call.parameters, ["name", "netns"]);
   const name = query.text("name");
   const netns = query.text("netns");
@@ -76,13 +76,13 @@ function interfaces(call: Call): void {
   const found = selected.flatMap((namespace) => {
     const table = namespace.interfaces;
     const listed = table.all().filter((iface) => name === null || iface.name === name);
-    return listed.map((iface) => interfaceJson(iface, table, several ? namespace.name : undefined));
+    return listed.map((iface) => ({ iface, table, netns: several ? namespace.name : undefined }));
   });
   if (name !== null && found.length === 0) {
     const where = netns === null ? "" : ` in namespace ${netns}`;
     throw new ApiError(404, "no-such-interface", `There is no interface "${name}"${where}`);
   }
-  sendAll(call, found);
+  return sendAll(call, found, ({ iface, table, netns: where }) => interfaceJson(iface, table, where));
 }
 
 function noSuchNetns(name: string, all: readonly NamespaceView[]): ApiError {

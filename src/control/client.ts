@@ -13,6 +13,10 @@ import { checkSocketPath } from "./socket-path.ts";
 /** An error answer is longest when it tells all problems of a configuration. */
 const MAX_ERROR_CHARS = 1024 * 1024;
 
+/** How long a daemon with too many connections is asked again, and how often. */
+const BUSY_MS = 5_000;
+const BUSY_RETRY_MS = 100;
+
 export interface ClientOptions {
   readonly socketPath: string;
   /** How long the daemon may say nothing while we wait for it. */
@@ -53,9 +57,31 @@ export interface Reply {
   abort(): void;
 }
 
-/** Throws KrtdError "not-reachable" or "socket-path", or RemoteError for an error answer. */
+/**
+ * Throws KrtdError "not-reachable" or "socket-path", or RemoteError for an error answer. A daemon that has no place for
+ * us now (nothing of the request was done then) is asked again for a while.
+ */
 export async function send(options: ClientOptions, what: ClientRequest): Promise<Reply> {
   checkSocketPath(options.socketPath);
+  const until = performance.now() + Math.min(options.timeoutMs, BUSY_MS);
+  for (;;) {
+    try {
+      return await sendOnce(options, what);
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, BUSY_RETRY_MS));
+    }
+  }
+}
+
+/** Nobody accepted or served the connection, since too many others are there. */
+function isBusy(error: unknown): boolean {
+  if (!(error instanceof KrtdError)) return false;
+  const cause = error.cause as NodeJS.ErrnoException | undefined;
+  return error.code === "too-many-connections" || cause?.code === "EAGAIN";
+}
+
+async function sendOnce(options: ClientOptions, what: ClientRequest): Promise<Reply> {
   const response = await firstAnswer(options, what);
   const reply: Reply = {
     chunks: (whole = false) => chunks(response, options, whole),
@@ -176,6 +202,11 @@ function explain(error: NodeJS.ErrnoException): readonly [why: string, hint: str
       return [
         "permission denied",
         "Use sudo, or join the group that owns the socket (control.group in krt.yaml).",
+      ];
+    case "EAGAIN":
+      return [
+        "too many others connect to it",
+        "Try again in a moment, and look for programs that keep connecting (ss -xp).",
       ];
     default:
       return [error.message, "Check that krtd listens there."];

@@ -4,7 +4,7 @@
  */
 
 import type { DiffJson } from "./explain-json.ts";
-import { KernelBacklog, type KernelRow } from "./kernel-backlog.ts";
+import type { KernelBacklog, KernelRow } from "./kernel-backlog.ts";
 import { emptyRow } from "./kernel-query.ts";
 
 export interface DiffNote {
@@ -15,9 +15,7 @@ export interface DiffNote {
 }
 
 export class DiffRows {
-  /** More differences came than are kept: those here are not all. */
-  overflowed = false;
-  private readonly backlog = new KernelBacklog();
+  private readonly backlog: KernelBacklog;
   private readonly notes: DiffNote[] = [];
   private readonly noteIds = new Map<string, number>();
   /** By row, first to last. */
@@ -25,9 +23,17 @@ export class DiffRows {
   private taken = 0;
   private readonly row = emptyRow();
 
+  constructor(backlog: KernelBacklog) {
+    this.backlog = backlog;
+  }
+
   add(row: KernelRow, note: DiffNote): void {
     if (this.backlog.add(row)) this.noteOfRow.push(this.intern(note));
-    else this.overflowed = true;
+  }
+
+  /** More differences came than are kept: those here are not all. */
+  get overflowed(): boolean {
+    return this.backlog.overflowed;
   }
 
   /** The oldest row, valid until the next call, or null. */

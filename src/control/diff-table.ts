@@ -17,10 +17,11 @@ import type { KernelRouteView } from "../nest/protocol.ts";
 import { NONE, type NodeId } from "../nest/route.ts";
 import { SYNCED } from "../nest/sync-flags.ts";
 import { walkNodes } from "../nest/walk.ts";
+import type { Call } from "./call.ts";
 import { DiffRows } from "./diff-rows.ts";
 import { differenceWords } from "./diff-words.ts";
 import type { AnyRouteJson } from "./json.ts";
-import type { KernelRow, KernelTemplate } from "./kernel-backlog.ts";
+import type { KernelBacklog, KernelRow, KernelTemplate } from "./kernel-backlog.ts";
 import { refusal, rowOf } from "./kernel-query.ts";
 import type { AttachedKernel, TableContext } from "./table-context.ts";
 
@@ -31,13 +32,14 @@ export class TableDiff {
   readonly table: TableContext;
   readonly kernel: AttachedKernel;
   /** What the kernel has and should not have so. */
-  readonly rows: DiffRows = new DiffRows();
+  readonly rows: DiffRows;
   /** By node, 1: the kernel shows a route of ours that is or becomes the wanted one. */
   private shown: Uint8Array;
   private flagsBefore: Uint16Array;
   private readonly words = new Map<string, string>();
 
-  constructor(table: TableContext, kernel: AttachedKernel) {
+  constructor(table: TableContext, kernel: AttachedKernel, backlog: KernelBacklog) {
+    this.rows = new DiffRows(backlog);
     this.table = table;
     this.kernel = kernel;
     const { fib } = table.rtable;
@@ -46,11 +48,11 @@ export class TableDiff {
   }
 
   /** Looks. Resolves with null, or with why the kernel's table could not be read. */
-  async look(clock: Clock): Promise<string | null> {
+  async look({ clock, dump }: Pick<Call, "clock" | "dump">): Promise<string | null> {
     const { facet } = this.kernel;
-    const problem = await facet.dump((route) => this.route(route)).catch(refusal);
+    const problem = await dump(facet, (route) => this.route(route)).catch(refusal);
     if (problem !== null || !(await this.anyVanished(clock))) return problem;
-    return await facet.dump((route) => this.again(route)).catch(refusal);
+    return await dump(facet, (route) => this.again(route)).catch(refusal);
   }
 
   /** Whether the net is wanted in the kernel and was not there. */

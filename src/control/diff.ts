@@ -30,8 +30,8 @@ export async function diff(call: Call): Promise<void> {
   const name = new Query(call.parameters, ["table"]).text("table");
   const looked: TableDiff[] = [];
   for (const { table, kernel } of compared(call.backend, name)) {
-    const found = new TableDiff(table, kernel);
-    const problem = await found.look(call.clock);
+    const found = new TableDiff(table, kernel, call.backlog());
+    const problem = await found.look(call);
     if (problem !== null) throw incomplete(found, problem);
     if (found.rows.overflowed) throw tooMany(kernel);
     looked.push(found);
@@ -93,7 +93,7 @@ function incomplete({ kernel: { facet }, table: { netns } }: TableDiff, problem:
   );
 }
 
-function tooMany({ facet }: TableKernel): ApiError {
+function tooMany({ facet }: Pick<TableKernel, "facet">): ApiError {
   return new ApiError(
     503,
     "too-many-differences",
@@ -104,6 +104,7 @@ function tooMany({ facet }: TableKernel): ApiError {
 
 async function sendShown(found: TableDiff, stream: RecordStream, clock: Clock): Promise<void> {
   for (let i = 1; ; i++) {
+    if (found.rows.overflowed) throw tooMany(found.kernel);
     const next = found.rows.take();
     if (next === null) return;
     const text = shownText(found, next.row, next.note);

@@ -4,7 +4,6 @@
  * that the parts fit together.
  */
 
-import type { Clock } from "../lib/clock.ts";
 import { formatAddress, type IpAddress } from "../lib/ip.ts";
 import { formatPrefix, maxLength, type Prefix } from "../lib/prefix.ts";
 import type { Channel } from "../nest/channel.ts";
@@ -15,6 +14,7 @@ import { NONE, type NodeId, type RouteAttrs, type RouteId } from "../nest/route.
 import type { Rtable } from "../nest/rtable.ts";
 import { INFLIGHT, QUEUED } from "../nest/sync-flags.ts";
 import type { ControlBackend } from "./backend.ts";
+import type { Call } from "./call.ts";
 import { wantedText } from "./diff-wanted.ts";
 import type { WantedJson } from "./explain-json.ts";
 import { type KernelLook, lookInKernel, NOT_LOOKED } from "./explain-kernel.ts";
@@ -62,7 +62,7 @@ export interface ExplainFacts {
 export async function explainFacts(
   backend: ControlBackend,
   target: ExplainTarget,
-  clock: Clock,
+  { clock, dump }: Pick<Call, "clock" | "dump">,
 ): Promise<ExplainFacts> {
   const { kernel, prefix, address, table } = target;
   const asked = address === null ? prefix : { ...address, length: maxLength(address.family) };
@@ -70,7 +70,7 @@ export async function explainFacts(
   const look =
     kernel === null || kernel.entry.state === "down"
       ? NOT_LOOKED
-      : await lookInKernel({ facet: kernel.facet, netns: table.netns, deviceName }, prefix, asked);
+      : await lookInKernel({ facet: kernel.facet, netns: table.netns, deviceName }, prefix, asked, dump);
   const absent = await absentOffers(backend, target, look.routes, clock);
   return { ...now(backend, target, asked, look), absent, look };
 }

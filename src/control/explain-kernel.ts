@@ -2,6 +2,7 @@
 
 import { type Prefix, prefixContains } from "../lib/prefix.ts";
 import type { KernelRouteView } from "../nest/protocol.ts";
+import type { DumpKernel } from "./call.ts";
 import type { KernelRouteJson } from "./json.ts";
 import { type DumpedTable, equalPrefix, refusal, rowOf, rowText } from "./kernel-query.ts";
 
@@ -20,7 +21,12 @@ export interface KernelLook {
 export const NOT_LOOKED: KernelLook = { routes: [], covering: null, ownProtocol: null, problem: null };
 
 /** `asked` is the net itself, or the host prefix of an address that the net is the longest match of. */
-export async function lookInKernel(table: DumpedTable, net: Prefix, asked: Prefix): Promise<KernelLook> {
+export async function lookInKernel(
+  table: DumpedTable,
+  net: Prefix,
+  asked: Prefix,
+  dump: DumpKernel,
+): Promise<KernelLook> {
   const routes: KernelRouteJson[] = [];
   const covering: KernelRouteView[] = [];
   const ours = new Set<number>();
@@ -33,7 +39,7 @@ export async function lookInKernel(table: DumpedTable, net: Prefix, asked: Prefi
       if (covering[0] === undefined || isCloser(route, covering[0])) covering[0] = route;
     }
   };
-  const problem = await table.facet.dump(onRoute).catch(refusal);
+  const problem = await dump(table.facet, onRoute).catch(refusal);
   return {
     routes,
     covering: covering[0] === undefined ? null : kernelRouteJson(covering[0], table),

@@ -15,7 +15,7 @@ import { Query } from "./query.ts";
 export async function explain(call: Call): Promise<void> {
   const query = new Query(call.parameters, ["prefix", "table"]);
   const target = explainTarget(call.backend, query);
-  call.json(200, explainJson(await explainFacts(call.backend, target, call.clock)));
+  call.json(200, explainJson(await explainFacts(call.backend, target, call)));
 }
 
 function explainJson(facts: ExplainFacts): ExplainJson {

@@ -11,7 +11,9 @@ import { kernelProtocolName, kernelTypeName, scopeName } from "../lib/kernel-nam
 import { type Prefix, prefixContains } from "../lib/prefix.ts";
 import type { KernelFacet, KernelRouteClass, KernelRouteView } from "../nest/protocol.ts";
 import type { RouteType } from "../nest/route.ts";
-import { KernelBacklog, type KernelRow, type KernelTemplate } from "./kernel-backlog.ts";
+import { ApiError } from "./api-error.ts";
+import type { Call } from "./call.ts";
+import type { KernelBacklog, KernelRow, KernelTemplate } from "./kernel-backlog.ts";
 import { prefixText, renderAttrs } from "./render-attrs.ts";
 import { attrsPredicate } from "./route-query.ts";
 
@@ -50,14 +52,14 @@ export interface KernelRecords {
 export async function dumpKernel(
   query: KernelQuery,
   records: KernelRecords,
-  clock: Clock,
+  { clock, dump, backlog: openBacklog }: Pick<Call, "clock" | "dump" | "backlog">,
 ): Promise<string[]> {
   const problems: string[] = [];
   for (const table of query.tables) {
     const { facet } = table;
     const selects = kernelFilter(query, table);
     const longest = new LongestMatch();
-    const backlog = new KernelBacklog();
+    const backlog = openBacklog();
     let lost: Error | null = null;
     let dumping = true;
     const keep = (route: KernelRouteView): void => {
@@ -68,8 +70,7 @@ export async function dumpKernel(
       if (query.for === null) keep(route);
       else longest.offer(route);
     };
-    const dump = facet
-      .dump(onRoute)
+    const dumped = dump(facet, onRoute)
       .catch(refusal)
       .finally(() => {
         for (const route of longest.routes) keep(route);
@@ -79,16 +80,17 @@ export async function dumpKernel(
       lost = error instanceof Error ? error : new Error(String(error));
     });
     // The dump is waited for even when the reader is lost: it works on our memory.
-    const [problem] = await Promise.all([dump, send]);
+    const [problem] = await Promise.all([dumped, send]);
     if (lost !== null) throw lost;
     if (problem !== null) problems.push(`${nameOf(table)}: ${problem}`);
   }
   return problems;
 }
 
-/** Why there is no dump at all (the namespace is gone). Anything but a refusal is thrown on. */
+/** Why there is no dump at all (the namespace is gone). Anything else is thrown on. */
 export function refusal(error: unknown): string {
-  if (error instanceof KrtdError) return error.message;
+  const ofClient = error instanceof ApiError || (error instanceof KrtdError && error.code === "client-gone");
+  if (error instanceof KrtdError && !ofClient) return error.message;
   throw error;
 }
 
@@ -108,6 +110,7 @@ async function sendBacklog(
   do {
     for (let i = 0; i < SLICE_ROUTES && !records.full && backlog.take(row); i++) records.push(rowText(row));
     await records.ready();
+    if (backlog.overflowed) throw tooSlow();
     if (backlog.size > 0) await clock.yield();
     else await new Promise<void>((resolve) => clock.after(IDLE_MS, resolve));
   } while (dumping() || backlog.size > 0);

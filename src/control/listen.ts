@@ -12,8 +12,14 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } 
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
 import { errorText, KrtdError } from "../lib/errors.ts";
-import { acquireLock, type TryFlock } from "./lock.ts";
+import { acquireLock, hintOf, type TryFlock } from "./lock.ts";
 import { checkSocketPath } from "./socket-path.ts";
+
+/**
+ * Connections that wait to be accepted; with more a client gets EAGAIN instead of an answer. Each is accepted at once, if
+ * only to be refused in words.
+ */
+const BACKLOG = 1024;
 
 export interface ListenOptions {
   /** Absolute, or relative to the working directory. */
@@ -79,7 +85,11 @@ async function clearPath(path: string): Promise<void> {
     });
   }
   if (answer !== "stale") throw listenFailed(path, `cannot tell whether it is in use: ${answer}`);
-  unlinkSync(path);
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    throw listenFailed(path, `cannot delete what a stopped krtd left there: ${errorText(error)}`, error);
+  }
 }
 
 /** Whether somebody accepts on the socket; else the reason why that cannot be told. */
@@ -106,7 +116,7 @@ function bind(server: Server, path: string): Promise<void> {
     // listen() on a path binds before it returns, so the mask holds for the bind and for nothing else.
     const mask = process.umask(0o177);
     try {
-      server.listen({ path, backlog: 128 }, () => {
+      server.listen({ path, backlog: BACKLOG }, () => {
         server.off("error", failed);
         resolve();
       });
@@ -151,7 +161,7 @@ function resolveGroup(group: string): number {
 
 function listenFailed(path: string, why: string, cause?: unknown): KrtdError {
   return new KrtdError("listen-failed", `Cannot listen on control socket ${path}: ${why}`, {
-    hint: "Choose another path with --socket or control.socket, or make its directory writable for this user.",
+    hint: `Choose another path with --socket or control.socket.${cause === undefined ? "" : ` ${hintOf(cause)}`}`,
     ...(cause === undefined ? {} : { cause }),
   });
 }

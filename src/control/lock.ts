@@ -47,8 +47,7 @@ export function acquireLock(file: string, what: string, tryFlock: TryFlock): Loc
     try {
       if (!flockOrExplain(fd, file, what, tryFlock)) throw inUse(file, what);
       if (!isStillAt(fd, file)) continue;
-      ftruncateSync(fd);
-      writeSync(fd, `${process.pid}\n`);
+      nameHolder(fd);
       kept = true;
       return heldLock(fd, file);
     } finally {
@@ -64,6 +63,7 @@ export function lockDirectory(path: string, tryFlock: TryFlock): Lock {
     mkdirSync(path, { recursive: true, mode: 0o750 });
   } catch (error) {
     throw new KrtdError("lock-failed", `Cannot create state directory ${path}: ${errorText(error)}`, {
+      hint: hintOf(error),
       cause: error,
     });
   }
@@ -87,15 +87,38 @@ function heldLock(fd: number, file: string): Lock {
   };
 }
 
+/** A full disk takes no pid. The lock holds all the same, and another krtd is told that it is held, only not by whom. */
+function nameHolder(fd: number): void {
+  try {
+    ftruncateSync(fd);
+    writeSync(fd, `${process.pid}\n`);
+  } catch {
+    // As said above.
+  }
+}
+
 function openLockFile(file: string, what: string): number {
   try {
     // O_NOFOLLOW: in a directory others may write to, a link must not make us truncate its target.
     return openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   } catch (error) {
     throw new KrtdError("lock-failed", `Cannot lock ${what}: cannot open ${file}: ${errorText(error)}`, {
-      hint: "The directory must exist and this user must be allowed to write to it.",
+      hint: hintOf(error),
       cause: error,
     });
+  }
+}
+
+/** What would make a place to write to of a directory. */
+export function hintOf(error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return "Make room on that file system (df, df -i), or choose another directory.";
+    case "EROFS":
+      return "That file system is read-only: remount it, or choose another directory.";
+    default:
+      return "The directory must exist and this user must be allowed to write to it.";
   }
 }
 

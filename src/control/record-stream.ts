@@ -26,6 +26,8 @@ export interface RecordStreamOptions {
   readonly clock: Clock;
   /** How long a client may read nothing. */
   readonly stallMs: number;
+  /** Told when the stream begins and ceases to wait for its client. */
+  readonly onStall?: (stalled: boolean) => void;
 }
 
 export class RecordStream {
@@ -93,10 +95,11 @@ export class RecordStream {
 
   private drained(): Promise<void> {
     const { response } = this;
-    const { clock, stallMs } = this.options;
+    const { clock, stallMs, onStall } = this.options;
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         cancel();
+        onStall?.(false);
         response.off("drain", onDrain);
         response.off("close", onClose);
       };
@@ -116,6 +119,7 @@ export class RecordStream {
       });
       response.on("drain", onDrain);
       response.on("close", onClose);
+      onStall?.(true);
     });
   }
 }

@@ -1,13 +1,19 @@
 /**
  * Writes log lines to a file descriptor, at once and synchronously, so that the last words of a dying process
  * arrive. A log must never take the daemon down: when the reader has gone (EPIPE), the disk is full (ENOSPC)
- * or a non-blocking pipe stays full (EAGAIN), the line is dropped and counted, and the count is told with the
- * first line that gets through again.
+ * or a pipe or terminal takes no more (EAGAIN), the line is dropped and counted, and the count is told with the
+ * first line that gets through again. Nothing is kept: a log nobody reads costs no memory.
+ *
+ * A blocking write to a pipe nobody reads, or to a terminal stopped with Ctrl-S, would stop the daemon. So both are
+ * opened anew for this process alone, non-blocking; to make them so by fcntl would change them for the shell, too.
  */
 
-import { writeSync } from "node:fs";
+import { constants, fstatSync, openSync, writeSync } from "node:fs";
 
-/** A full non-blocking pipe gets this many chances of a millisecond to be emptied. */
+/**
+ * A full pipe gets this many chances of a millisecond to be emptied; once it has missed them, none until it takes
+ * something again: a flood of lines must not wait for each.
+ */
 const EAGAIN_RETRIES = 20;
 
 const sleepCell = new Int32Array(new SharedArrayBuffer(4));
@@ -18,6 +24,7 @@ export class LogSink {
   private untold = 0;
   /** The last write ended inside a line: the next one starts on a new line. */
   private torn = false;
+  private stuck = false;
   private readonly fd: number;
   private readonly lostLine: (count: number) => string;
   private readonly writeBytes: typeof writeSync;
@@ -52,12 +59,28 @@ export class LogSink {
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
         if (code === "EINTR") continue;
-        if (code !== "EAGAIN" || retries++ >= EAGAIN_RETRIES) break;
+        if (code !== "EAGAIN" || this.stuck) break;
+        this.stuck = retries++ >= EAGAIN_RETRIES;
         Atomics.wait(sleepCell, 0, 0, 1);
       }
     }
     const complete = at === bytes.length;
+    if (complete) this.stuck = false;
     if (at > 0) this.torn = !complete;
     return complete;
+  }
+}
+
+/**
+ * What to write to instead of `fd`, so that no write can block: for a pipe or a terminal a descriptor of our own, else
+ * `fd` itself (a file does not block; a socket was made non-blocking by Node).
+ */
+export function nonBlocking(fd: number): number {
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFIFO() && !stat.isCharacterDevice()) return fd;
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  } catch {
+    return fd;
   }
 }

@@ -11,7 +11,7 @@ import { fstatSync } from "node:fs";
 import { isatty } from "node:tty";
 import { type Logger, pino, stdTimeFunctions } from "pino";
 import type { Log, LogFields, LogLevel } from "./log.ts";
-import { LogSink } from "./log-sink.ts";
+import { LogSink, nonBlocking } from "./log-sink.ts";
 import { escapeUnsafe, formatJournal, formatPretty } from "./log-text.ts";
 
 export type LogFormat = "auto" | "journal" | "pretty" | "json";
@@ -44,7 +44,7 @@ export function createLog(options: LogOptions): ProcessLog {
   const format = options.format === "auto" ? detectFormat(fd, env) : options.format;
   const colour = isatty(fd) && !env["NO_COLOR"];
   const render = (json: string): string => renderLine(json, format, colour);
-  const sink = new LogSink(fd, (count) => render(lostRecord(count)));
+  const sink = new LogSink(nonBlocking(fd), (count) => render(lostRecord(count)));
   const logger = pino(
     {
       level: "debug",

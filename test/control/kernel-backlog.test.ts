@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { KernelBacklog, type KernelRow } from "../../src/control/kernel-backlog.ts";
+import { BacklogSpace, type KernelRow } from "../../src/control/kernel-backlog.ts";
 import { makeRouter, startRouter } from "../support/control-fixture.ts";
 import { ask } from "../support/http-unix.ts";
 
@@ -9,12 +9,17 @@ function row(i: number): KernelRow {
   return { w0: i | 0, w1: ~i, w2: 1, w3: 2, length: i % 33, metric: (i * 0x9e3779b1) >>> 0, template };
 }
 
+/** Of 1 MiB of text, unlike any other. */
+function wordy(i: number): KernelRow {
+  return { ...row(1), template: { ...row(1).template, head: `${i}${"x".repeat(1024 * 1024)}` } };
+}
+
 describe("KernelBacklog", () => {
   it("gives back what was added, in order, whatever the pattern of adding and taking", () => {
     const steps = fc.array(fc.record({ add: fc.nat(6000), take: fc.nat(6000) }), { maxLength: 8 });
     fc.assert(
       fc.property(steps, (pattern) => {
-        const backlog = new KernelBacklog();
+        const backlog = new BacklogSpace().open();
         const into = row(0);
         let added = 0;
         let taken = 0;
@@ -38,14 +43,25 @@ describe("KernelBacklog", () => {
     );
   });
 
-  it("says no when too much text waits", () => {
-    const backlog = new KernelBacklog();
-    const text = "x".repeat(1024 * 1024);
+  it("says no when too much text waits, and keeps nothing then", () => {
+    const backlog = new BacklogSpace().open();
     let kept = 0;
-    while (kept < 100 && backlog.add({ ...row(1), template: { ...row(1).template, head: `${kept}${text}` } }))
-      kept++;
-    expect(kept).toBeGreaterThan(30);
-    expect(kept).toBeLessThan(40);
+    while (kept < 100 && backlog.add(wordy(kept))) kept++;
+    expect(kept).toBeGreaterThan(50);
+    expect(kept).toBeLessThan(70);
+    expect(backlog).toMatchObject({ overflowed: true, size: 0, bytes: 0 });
+    expect(backlog.take(row(0))).toBe(false);
+  });
+
+  it("of several, the largest makes room, and the space of closed ones is free again", () => {
+    const space = new BacklogSpace();
+    const [behind, reading] = [space.open(), space.open()];
+    for (let i = 0; i < 50; i++) expect(behind.add(wordy(i))).toBe(true);
+    for (let i = 0; i < 40; i++) expect(reading.add(wordy(i))).toBe(true);
+    expect([behind.overflowed, reading.overflowed]).toEqual([true, false]);
+    space.close(reading);
+    const next = space.open();
+    for (let i = 0; i < 50; i++) expect(next.add(wordy(i))).toBe(true);
   });
 });
 

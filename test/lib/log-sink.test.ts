@@ -1,6 +1,9 @@
-import type { writeSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, type writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { LogSink } from "../../src/lib/log-sink.ts";
+import { LogSink, nonBlocking } from "../../src/lib/log-sink.ts";
 
 /** A descriptor that follows a script: a number takes that many bytes, a string fails with that code. Then it takes all. */
 function scripted(script: (number | string)[]): { sink: LogSink; output: () => string; calls: () => number } {
@@ -57,5 +60,51 @@ describe("LogSink", () => {
     expect(output()).toBe("");
     expect(sink.lost).toBe(1);
     expect(calls()).toBeLessThan(100);
+  });
+
+  it("does not wait again for a pipe that stays full, and waits again once it was emptied", () => {
+    const full = Array.from({ length: 23 }, () => "EAGAIN");
+    const { sink, output, calls } = scripted([...full, 100, "EAGAIN", "EAGAIN"]);
+    sink.write("waited for");
+    const before = calls();
+    sink.write("at once");
+    expect(calls() - before).toBe(1);
+    while (calls() < full.length) sink.write("at once");
+    sink.write("emptied");
+    sink.write("waited for again");
+    expect(output()).toBe(`lost ${sink.lost}\nemptied\nwaited for again\n`);
+  });
+});
+
+describe("nonBlocking()", () => {
+  /** O_NONBLOCK of an open descriptor. */
+  const isNonBlocking = (fd: number): boolean => {
+    const [, flags = ""] = /flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8")) ?? [];
+    return (Number.parseInt(flags, 8) & constants.O_NONBLOCK) !== 0;
+  };
+
+  it("opens a pipe anew, and leaves the one it got blocking", () => {
+    const directory = mkdtempSync(join(tmpdir(), "krtd-sink-"));
+    const path = join(directory, "fifo");
+    execFileSync("mkfifo", [path]);
+    const [held, blocking] = [openSync(path, constants.O_RDWR), openSync(path, constants.O_WRONLY)];
+    const own = nonBlocking(blocking);
+    try {
+      expect(own).not.toBe(blocking);
+      expect([isNonBlocking(blocking), isNonBlocking(own)]).toEqual([false, true]);
+      const sink = new LogSink(own, (count) => `lost ${count}`);
+      // More than fits into any pipe: this would never return.
+      for (let i = 0; i < 2_000; i++) sink.write("x".repeat(1_000));
+      expect(sink.lost).toBeGreaterThan(900);
+    } finally {
+      for (const fd of [held, blocking, own]) closeSync(fd);
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it("leaves a file, and what cannot be opened, as it is", () => {
+    const file = openSync("/etc/hostname", "r");
+    expect([nonBlocking(file), nonBlocking(9999)]).toEqual([file, 9999]);
+    closeSync(file);
   });
 });

@@ -1,0 +1,352 @@
+/**
+ * What hostile and broken clients send, byte by byte. Whatever it is: a whole answer in words or a closed connection,
+ * and the next request is served.
+ */
+
+import { connect, type Socket } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  addSampleRoutes,
+  makeRouter,
+  type Router,
+  type Running,
+  startRouter,
+} from "../support/control-fixture.ts";
+import { ask, sendRaw } from "../support/http-unix.ts";
+
+let router: Router;
+let running: Running;
+
+beforeEach(async () => {
+  router = await makeRouter();
+  addSampleRoutes(router);
+  running = await startRouter(router);
+});
+
+afterEach(async () => {
+  await running.stop();
+});
+
+const GET = "GET /v1/status HTTP/1.1\r\nHost: k\r\n\r\n";
+const POST = "POST /v1/shutdown HTTP/1.1\r\nHost: k\r\n";
+const CLOSE = "GET /healthz HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\n";
+
+/** The error in an answer, which must be whole, in ASCII, and say what to do. */
+function errorOf(text: string): { code: string; message: string; hint: string } {
+  expect(text).toMatch(/^[\r\n\x20-\x7e]*$/);
+  const body = text.slice(text.indexOf("\r\n\r\n") + 4);
+  expect(text).toContain(`Content-Length: ${body.length}\r\n`);
+  const { error } = JSON.parse(body) as { error: { code: string; message: string; hint: string } };
+  expect(error.message.length).toBeGreaterThan(10);
+  expect(error.hint?.length, error.message).toBeGreaterThan(10);
+  return error;
+}
+
+function post(body: string | Buffer): Buffer {
+  const bytes = Buffer.from(body as string);
+  return Buffer.concat([
+    Buffer.from(`${POST}Connection: close\r\nContent-Length: ${bytes.length}\r\n\r\n`),
+    bytes,
+  ]);
+}
+
+function get(target: string): Buffer {
+  return Buffer.from(`GET ${target} HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\n`, "latin1");
+}
+
+describe("a refusal in words for", () => {
+  it.each<readonly [why: string, bytes: string | Buffer, status: number, code: string, says: RegExp]>([
+    [
+      "a Content-Length of 4 GiB",
+      `${POST}Content-Length: 4294967296\r\n\r\n`,
+      413,
+      "body-too-large",
+      /1048576/,
+    ],
+    [
+      "one beyond 64 bits",
+      `${POST}Content-Length: 99999999999999999999\r\n\r\n`,
+      400,
+      "bad-request",
+      /overflow/i,
+    ],
+    ["a negative one", `${POST}Content-Length: -1\r\n\r\n`, 400, "bad-request", /Content-Length/],
+    ["a hexadecimal one", `${POST}Content-Length: 0x10\r\n\r\n`, 400, "bad-request", /Content-Length/],
+    [
+      "two of them",
+      `${POST}Content-Length: 2\r\nContent-Length: 3\r\n\r\n`,
+      400,
+      "bad-request",
+      /Content-Length/,
+    ],
+    [
+      "a length and chunks",
+      `${POST}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      400,
+      "bad-request",
+      /Transfer-Encoding|Content-Length/,
+    ],
+    ["an unknown encoding", `${POST}Transfer-Encoding: gzip\r\n\r\n`, 400, "bad-request", /encoding/i],
+    [
+      "a chunk of 16 EiB",
+      `${POST}Transfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\n`,
+      400,
+      "bad-request",
+      /chunk/i,
+    ],
+    [
+      "a chunk of 4 GiB",
+      `${POST}Transfer-Encoding: chunked\r\n\r\nffffffff\r\n${" ".repeat(2 * 1024 * 1024)}`,
+      413,
+      "body-too-large",
+      /1048576/,
+    ],
+    [
+      "a chunk that is no number",
+      `${POST}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`,
+      400,
+      "bad-request",
+      /chunk/i,
+    ],
+    [
+      "a million chunks of a byte",
+      `${POST}Transfer-Encoding: chunked\r\n\r\n${"1\r\n \r\n".repeat(1_000_000)}`,
+      413,
+      "body-too-large",
+      /pieces/,
+    ],
+    [
+      "chunk extensions without end",
+      `${POST}Transfer-Encoding: chunked\r\n\r\n1;${"x".repeat(64 * 1024)}`,
+      413,
+      "body-too-large",
+      /extensions/,
+    ],
+    [
+      "trailers without end",
+      `${POST}Transfer-Encoding: chunked\r\n\r\n0\r\n${"a: b\r\n".repeat(20_000)}`,
+      431,
+      "headers-too-large",
+      /16384/,
+    ],
+    [
+      "headers without end",
+      `GET / HTTP/1.1\r\n${"a: b\r\n".repeat(1_000_000)}`,
+      431,
+      "headers-too-large",
+      /16384/,
+    ],
+    ["a path without end", `GET /${"x".repeat(1_000_000)}`, 431, "headers-too-large", /16384/],
+    ["a header with NUL", "GET / HTTP/1.1\r\nHost: k\0\r\n\r\n", 400, "bad-request", /header/i],
+    ["no Host", "GET /v1/status HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "bad-request", /Host/],
+    ["HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "bad-request", /HTTP/],
+    ["a proxy request", "CONNECT evil:80 HTTP/1.1\r\nHost: k\r\n\r\n", 405, "wrong-method", /proxy/],
+    ["an unknown method", "FROB / HTTP/1.1\r\n\r\n", 400, "bad-request", /method/i],
+    [
+      "an unknown expectation",
+      "GET /v1/status HTTP/1.1\r\nHost: k\r\nConnection: close\r\nExpect: wonders\r\n\r\n",
+      417,
+      "bad-request",
+      /wonders/,
+    ],
+    ["a path of raw bytes", get("/v1/\xff\xfe"), 400, "bad-request", /url path/],
+    [
+      "a name in bad UTF-8",
+      "POST /v1/protocols/%c3%28/scan HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\n",
+      400,
+      "bad-request",
+      /decode/,
+    ],
+    ["a query of raw bytes", get("/v1/routes?dev=\xff"), 400, "bad-request", /url query/],
+    ["a query in bad UTF-8", get("/v1/routes?dev=%ff"), 400, "bad-query", /UTF-8/],
+    ["a query with a stray percent sign", get("/v1/routes?dev=5%"), 400, "bad-query", /UTF-8/],
+    ["__proto__ in a query", get("/v1/routes?__proto__=1"), 400, "bad-query", /__proto__/],
+    [
+      "a body in bad UTF-8",
+      post(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])),
+      400,
+      "bad-body",
+      /UTF-8/,
+    ],
+    ["a body in UTF-16", post(Buffer.from('{"keep":true}', "utf16le")), 400, "bad-body", /JSON/],
+    ["__proto__ in a body", post('{"__proto__":{"keep":true}}'), 400, "bad-body", /__proto__/],
+    [
+      "constructor in a body",
+      post('{"constructor":{"prototype":{"keep":true}}}'),
+      400,
+      "bad-body",
+      /constructor/,
+    ],
+    ["half a million open brackets", post("[".repeat(500_000)), 400, "bad-body", /JSON/],
+    [
+      "half a million nested objects",
+      post(`${'{"a":'.repeat(170_000)}1${"}".repeat(170_000)}`),
+      400,
+      "bad-body",
+      /"a"/,
+    ],
+    [
+      "half a million nested lists",
+      post(`${"[".repeat(500_000)}${"]".repeat(500_000)}`),
+      400,
+      "bad-body",
+      /object/,
+    ],
+  ])("%s", async (_why, bytes, status, code, says) => {
+    const text = await sendRaw(running.path, bytes);
+    expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    const error = errorOf(text);
+    expect(error.code).toBe(code);
+    expect(error.message).toMatch(says);
+    expect(router.shutdowns).toEqual([]);
+    expect(({} as Record<string, unknown>)["keep"]).toBeUndefined();
+    expect((await ask(running.path, "/healthz")).status).toBe(200);
+  });
+});
+
+describe("pipelined requests", () => {
+  it("are answered one after the other, in order, however many come at once", async () => {
+    const paths = Array.from({ length: 2_000 }, (_, i) => `/v1/routes?prefix=10.0.${i >> 8}.${i & 255}/32`);
+    const requests = paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: k\r\n\r\n`).join("");
+    const text = await sendRaw(running.path, requests + CLOSE);
+    const nets = [...text.matchAll(/There is no net (\S+) in/g)].map(([, net]) => `/v1/routes?prefix=${net}`);
+    expect(nets).toEqual(paths);
+    expect(text).toMatch(/\{"state":"in-sync"\}\n$/);
+  });
+
+  it("keep nobody else waiting: between any two of them others are served", async () => {
+    const flood = Array.from({ length: 8 }, () => sendRaw(running.path, GET.repeat(3_000) + CLOSE));
+    let done = false;
+    void Promise.all(flood).then(() => (done = true));
+    const times: number[] = [];
+    while (!done) {
+      const before = performance.now();
+      expect((await ask(running.path, "/healthz")).status).toBe(200);
+      times.push(performance.now() - before);
+    }
+    for (const text of await Promise.all(flood)) expect(text.match(/HTTP\/1\.1 200 /g)).toHaveLength(3_001);
+    times.sort((a, b) => a - b);
+    expect(times[times.length >> 1]).toBeLessThan(50);
+  });
+
+  it("wait in the client when nobody reads the answers: no more is taken in than fits", async () => {
+    const socket = connect({ path: running.path });
+    let taken = 0;
+    const chunk = Buffer.from(GET.repeat(1_000));
+    const pour = (): void => void socket.write(chunk, () => pour2());
+    const pour2 = (): void => {
+      taken += chunk.length;
+      if (taken < 64 * 1024 * 1024) pour();
+    };
+    pour();
+    let before = -1;
+    await expect
+      .poll(
+        () => {
+          const stands = taken === before;
+          before = taken;
+          return stands;
+        },
+        { interval: 300, timeout: 10_000 },
+      )
+      .toBe(true);
+    expect(taken).toBeLessThan(4 * 1024 * 1024);
+    expect((await ask(running.path, "/healthz")).status).toBe(200);
+    socket.destroy();
+  });
+
+  it("with garbage behind: the requests are answered, then the garbage is refused", async () => {
+    const text = await sendRaw(running.path, `${GET}${GET}\0garbage`);
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 400"]);
+  });
+});
+
+describe("a client that shuts down its side", () => {
+  it("after its request still gets the answer", async () => {
+    const text = await new Promise<string>((resolve) => {
+      let all = "";
+      const socket = connect({ path: running.path, allowHalfOpen: true });
+      socket.on("data", (bytes) => (all += bytes.toString()));
+      socket.on("end", () => resolve(all));
+      socket.end(GET);
+    });
+    expect(text).toMatch(/^HTTP\/1.1 200 /);
+  });
+
+  it.each([
+    ["in the middle of the headers", "GET /v1/status HT"],
+    ["in the middle of the body", `${POST}Content-Length: 10\r\n\r\n{`],
+  ])("%s is told that this was no request", async (_why, half) => {
+    const text = await new Promise<string>((resolve) => {
+      let all = "";
+      const socket = connect({ path: running.path, allowHalfOpen: true });
+      socket.on("data", (bytes) => (all += bytes.toString()));
+      socket.on("end", () => resolve(all));
+      socket.end(half);
+    });
+    expect(text).toMatch(/^HTTP\/1.1 400 /);
+    expect(router.shutdowns).toEqual([]);
+  });
+});
+
+describe("places", () => {
+  const sockets: Socket[] = [];
+
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+  });
+
+  /** Opens a connection that says `words` and nothing more; resolves with it, and with what it was told so far. */
+  async function open(words: string): Promise<{ readonly socket: Socket; told: string; closed: boolean }> {
+    const socket = connect({ path: running.path });
+    const opened = { socket, told: "", closed: false };
+    sockets.push(socket);
+    socket.on("error", () => {});
+    socket.on("data", (bytes) => (opened.told += bytes.toString()));
+    socket.on("close", () => (opened.closed = true));
+    await new Promise((resolve) => socket.on("connect", resolve));
+    if (words !== "") socket.write(words);
+    return opened;
+  }
+
+  it.each([
+    ["that say nothing", ""],
+    ["with half a request line", "GET /v1/st"],
+    ["with half the headers", "GET /v1/status HTTP/1.1\r\nHost: k\r\nX-"],
+    ["with half a body", `${POST}Content-Length: 10\r\n\r\n{`],
+    ["between two requests", GET],
+  ])("of 64 clients %s are given away after half a second", async (_why, words) => {
+    const silent = await Promise.all(Array.from({ length: 64 }, () => open(words)));
+    const start = performance.now();
+    await expect.poll(async () => (await ask(running.path, "/healthz")).status, { timeout: 5_000 }).toBe(200);
+    expect(performance.now() - start).toBeLessThan(2_500);
+    const gone = silent.filter(({ told }) => told.includes("HTTP/1.1 408"));
+    expect(gone.length).toBeGreaterThanOrEqual(1);
+    for (const { told } of gone) errorOf(told.slice(told.indexOf("HTTP/1.1 408")));
+  });
+
+  it("1,000 connections at once: 64 are served, the others are refused at once and in words", async () => {
+    const opened = await Promise.all(Array.from({ length: 1_000 }, () => open("")));
+    const refused = (): typeof opened => opened.filter(({ told }) => told.startsWith("HTTP/1.1 503"));
+    await expect.poll(() => refused().length, { timeout: 5_000 }).toBe(1_000 - 64);
+    for (const { told } of refused()) expect(errorOf(told).code).toBe("too-many-connections");
+    // They do not go; after a second they are closed.
+    await expect.poll(() => refused().every(({ closed }) => closed), { timeout: 5_000 }).toBe(true);
+    const served = opened.filter(({ told }) => told === "");
+    for (const { socket } of served) socket.write(CLOSE);
+    await expect.poll(() => served.filter(({ told }) => told.includes("200 OK")).length).toBe(64);
+    expect((await ask(running.path, "/healthz")).status).toBe(200);
+  });
+
+  it("of clients that are being worked for are not given away", async () => {
+    let finish = (): void => {};
+    const work = new Promise<void>((resolve) => (finish = resolve));
+    router.act = () => work.then(() => null);
+    const request = "POST /v1/protocols/kernel4/reload HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\n";
+    const working = await Promise.all(Array.from({ length: 64 }, () => open(request)));
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    expect((await ask(running.path, "/healthz")).status).toBe(503);
+    finish();
+    await expect.poll(() => working.filter(({ told }) => told.includes("200 OK")).length).toBe(64);
+  });
+});
