@@ -54,6 +54,12 @@ export function statusRows(status: StatusReport, { paint, terminal }: TextStyle)
     "netlink",
     `${netlink.transport}, ${netlink.overruns} overruns, ${netlink.resyncs} resyncs, ${netlink.forged} forged, ${netlink.truncated} truncated`,
   );
+  const { resync } = netlink;
+  if (resync["last-at"] !== null) {
+    const took = resync.state === "live" ? `took ${resync["last-ms"]} ms` : `now: ${resync.state}`;
+    const colour = resync.state === "live" ? undefined : paint.attention;
+    say("last-resync", `${timeText(resync["last-at"])}, ${resync["last-reason"]}, ${took}`, colour);
+  }
   say("event-loop", `${status["event-loop"]["lag-p99-ms"]} ms lag (p99)`);
   return rows;
 }

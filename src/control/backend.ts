@@ -44,6 +44,15 @@ export interface StatusReport {
     readonly resyncs: number;
     readonly forged: number;
     readonly truncated: number;
+    /** What is done about lost notifications: live is nothing. */
+    readonly resync: {
+      readonly state: "live" | "lost" | "drain" | "dump" | "replay" | "closed";
+      /** Why everything was read again the last time. */
+      readonly "last-reason": string | null;
+      readonly "last-at": string | null;
+      /** From the loss until notifications were told again. */
+      readonly "last-ms": number | null;
+    };
   };
   readonly "event-loop": { readonly "lag-p99-ms": number };
   /** Present when other network namespaces than the daemon's own are served; the own one (null) is among them. */

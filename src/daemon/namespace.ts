@@ -19,7 +19,8 @@ import { Interfaces } from "../nest/iface.ts";
 import type { DeviceConfig } from "../proto/device/config.ts";
 import { DeviceProtocol } from "../proto/device/device.ts";
 import type { KernelProtocol } from "../proto/kernel/kernel.ts";
-import type { Monitor, NetlinkCounters, NetnsWatch, Os, OsProvider } from "../sysdep/os.ts";
+import type { NetlinkCounters, NetnsWatch, Os, OsProvider } from "../sysdep/os.ts";
+import { Resync, type ResyncReport } from "./resync.ts";
 
 /** How soon a namespace that is there and cannot be opened is tried again. */
 const RETRY_MS = 5_000;
@@ -48,14 +49,12 @@ interface Served {
   readonly os: Os;
   readonly device: DeviceProtocol;
   readonly identity: string | null;
-  monitor: Monitor | null;
+  readonly resync: Resync;
 }
 
 export class Namespace {
   readonly name: string | null;
   readonly interfaces: Interfaces;
-  /** How often everything was read again because notifications were lost. */
-  resyncs = 0;
   /** Why it is not served, or null. */
   problem: string | null = null;
   private readonly options: NamespaceOptions;
@@ -63,6 +62,7 @@ export class Namespace {
   private deviceConfig: DeviceConfig;
   private served: Served | null = null;
   private watch: NetnsWatch | null = null;
+  private pastResyncs = 0;
   private past: NetlinkCounters = { overruns: 0, truncated: 0, forged: 0, malformed: 0, routeWrites: 0 };
   private closed = false;
 
@@ -93,6 +93,16 @@ export class Namespace {
     return this.served === null ? this.past : sum(this.past, this.served.os.counters);
   }
 
+  /** How often everything was read again because notifications were lost. */
+  get resyncs(): number {
+    return this.pastResyncs + (this.served?.resync.report().count ?? 0);
+  }
+
+  /** What is done about lost notifications now; null while it is not served. */
+  get resync(): ResyncReport | null {
+    return this.served?.resync.report() ?? null;
+  }
+
   /** Opens what is there now, without telling onChange; later changes are told. Called in a job, as close() is. */
   async open(): Promise<void> {
     const { name, provider } = this.options;
@@ -109,9 +119,7 @@ export class Namespace {
 
   /** Ends the notifications: what comes now is of no interest any more. */
   async mute(): Promise<void> {
-    const monitor = this.served?.monitor;
-    if (this.served !== null) this.served.monitor = null;
-    await monitor?.close();
+    await this.served?.resync.close();
   }
 
   reconfigure(device: DeviceConfig): void {
@@ -158,10 +166,10 @@ export class Namespace {
       const { interfaces } = this;
       const config = this.deviceConfig;
       const device = new DeviceProtocol({ config, netns: name, interfaces, os, clock, log });
-      const served: Served = { os, device, identity, monitor: null };
-      this.served = served;
+      const resync = this.makeResync(device);
+      this.served = { os, device, identity, resync };
       // First the notifications, then the first scan: what happens in between is not missed.
-      served.monitor = await this.listen(os, device);
+      resync.listenTo(await os.monitor(resync));
       this.problem = null;
       if (name !== null) log.info("a network namespace is served", { netns: name });
     } catch (error) {
@@ -180,23 +188,37 @@ export class Namespace {
     this.retryAlarm.within(RETRY_MS);
   }
 
-  private listen(os: Os, device: DeviceProtocol): Promise<Monitor | null> {
-    const { kernels, log } = this.options;
-    return os.monitor({
-      link: (link) => device.linkChanged(link),
-      linkGone: (ifindex) => device.linkGone(ifindex),
-      address: (address) => device.addressChanged(address),
-      addressGone: (address) => device.addressGone(address),
-      route: (route, change, port) => {
-        for (const kernel of kernels()) {
-          if (kernel.family === route.family) kernel.routeEvent(route, change, port);
-        }
+  private makeResync(device: DeviceProtocol): Resync {
+    const { name, kernels, clock, log } = this.options;
+    return new Resync({
+      netns: name,
+      clock,
+      log,
+      sink: {
+        link: (link) => device.linkChanged(link),
+        linkGone: (ifindex) => device.linkGone(ifindex),
+        address: (address) => device.addressChanged(address),
+        addressGone: (address) => device.addressGone(address),
+        route(route, change, port) {
+          for (const kernel of kernels()) {
+            if (kernel.family === route.family) kernel.routeEvent(route, change, port);
+          }
+        },
       },
-      lost: (reason) => {
-        log.warn("notifications lost, scanning everything", { netns: this.name, reason });
-        this.resyncs++;
+      routeHeld(route) {
+        for (const kernel of kernels()) if (kernel.family === route.family) kernel.routeEventHeld();
+      },
+      lost() {
         device.eventsLost();
         for (const kernel of kernels()) kernel.eventsLost();
+      },
+      settle: () => device.eventsReplayed(),
+      async dump(valid) {
+        // Routes are judged by the newest list of interfaces.
+        const interfaces = await device.resync();
+        if (!valid()) return false;
+        const tables = await Promise.all(kernels().map((kernel) => kernel.resync()));
+        return interfaces && tables.every(Boolean);
       },
     });
   }
@@ -206,8 +228,9 @@ export class Namespace {
     const { served } = this;
     if (served === null) return;
     this.past = sum(this.past, served.os.counters);
+    this.pastResyncs += served.resync.report().count;
     this.served = null;
-    await served.monitor?.close();
+    await served.resync.close();
     await served.device.stop();
     // The daemon's own namespace was opened by whoever handed it in.
     if (this.options.os === null) await served.os.close();

@@ -64,11 +64,25 @@ export function statusReport(parts: StatusParts): StatusReport {
       resyncs: sum(namespaces, ({ resyncs }) => resyncs),
       forged: netlink("forged"),
       truncated: netlink("truncated"),
+      resync: resyncOf(namespaces),
     },
     "event-loop": { "lag-p99-ms": parts.lag.p99Ms() },
     ...(namespaces.length > 1
       ? { namespaces: namespaces.map(({ name, problem }) => ({ name, problem })) }
       : {}),
+  };
+}
+
+/** Of the namespace that is at it, or was last. */
+function resyncOf(namespaces: readonly Namespace[]): StatusReport["netlink"]["resync"] {
+  const all = namespaces.flatMap(({ resync }) => resync ?? []);
+  const [last] = [...all].sort((a, b) => (b.lastAt ?? 0) - (a.lastAt ?? 0));
+  const { state = "live" } = all.find((one) => one.state !== "live") ?? {};
+  return {
+    state,
+    "last-reason": last?.lastReason ?? null,
+    "last-at": last?.lastAt == null ? null : new Date(last.lastAt).toISOString(),
+    "last-ms": last?.lastDurationMs == null ? null : Math.round(last.lastDurationMs),
   };
 }
 
@@ -79,5 +93,6 @@ function stateOf({ phase, kernels, namespaces, manager }: StatusParts): DaemonSt
     return idle || (protocol.kernel?.report().scan.lastProblem ?? null) !== null;
   });
   if (broken || namespaces.some(({ problem }) => problem !== null)) return "degraded";
-  return kernels.every((kernel) => kernel.inSync) ? "in-sync" : "syncing";
+  const listening = namespaces.every(({ resync }) => resync === null || resync.state === "live");
+  return listening && kernels.every((kernel) => kernel.inSync) ? "in-sync" : "syncing";
 }

@@ -8,6 +8,7 @@ export const ENOENT = 2;
 export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
+export const EBADF = 9;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EACCES = 13;
@@ -34,7 +35,7 @@ const TABLE: ReadonlyMap<number, readonly [name: string, text: string]> = new Ma
   [EIO, ["EIO", "Input/output error"]],
   [6, ["ENXIO", "No such device or address"]],
   [7, ["E2BIG", "Argument list too long"]],
-  [9, ["EBADF", "Bad file descriptor"]],
+  [EBADF, ["EBADF", "Bad file descriptor"]],
   [EAGAIN, ["EAGAIN", "Resource temporarily unavailable"]],
   [ENOMEM, ["ENOMEM", "Cannot allocate memory"]],
   [EACCES, ["EACCES", "Permission denied"]],

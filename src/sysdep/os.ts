@@ -80,13 +80,31 @@ export interface MonitorSink extends InterfaceSink {
    * (mostly its process id), 0 when the kernel acted by itself.
    */
   route(route: KernelRoute, change: RouteChange, port: number): void;
-  /** Notifications were lost (ENOBUFS, truncation, bad frame): anything may have changed. */
+  /**
+   * Notifications were lost (ENOBUFS, truncation, bad frame): anything may have changed. Events go on, stale ones too,
+   * unless the monitor is paused.
+   */
   lost(reason: string): void;
 }
 
 export interface Monitor {
+  /** Tells nothing more until resume(): after a loss, what still comes is older than the loss. */
+  pause(): void;
+  /**
+   * While it is paused: throws away what waits, up to a moment at which nothing waited and since the last loss before
+   * it nothing was lost. Never rejects. Of what happens after that moment nothing is lost without being told.
+   */
+  drain(): Promise<Drained>;
+  /** Goes on with what came since the end of drain(). */
+  resume(): void;
   close(): Promise<void>;
 }
+
+/**
+ * empty: as drain() says. storm: more came than could be thrown away in a second. deaf: there are no notifications now;
+ * the next drain() tries again to have some.
+ */
+export type Drained = "empty" | "storm" | "deaf";
 
 export const ROUTE_ADD = 1;
 export const ROUTE_REPLACE = 2;

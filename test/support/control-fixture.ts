@@ -248,7 +248,14 @@ export class Router implements ControlBackend {
         "undo-in-seconds": this.undoInSeconds,
       },
       counts: { protocols: this.entries.length, routes: 10, nets: 10, waiting: 1, failed: 0, interfaces: 2 },
-      netlink: { transport: "socket", overruns: 0, resyncs: 0, forged: 0, truncated: 0 },
+      netlink: {
+        transport: "socket",
+        overruns: 0,
+        resyncs: 0,
+        forged: 0,
+        truncated: 0,
+        resync: { state: "live", "last-reason": null, "last-at": null, "last-ms": null },
+      },
       "event-loop": { "lag-p99-ms": 1.2 },
     };
   }

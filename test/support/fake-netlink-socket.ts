@@ -47,6 +47,7 @@ export class JumpingClock implements Clock {
 
 export class FakeNetlinkSocket implements NetlinkSocket {
   readonly portId: number = FAKE_PORT;
+  receiveBufferBytes: number = 1 << 30;
   /** What was sent, each send a copy. */
   readonly sent: Uint8Array[] = [];
   readonly groups: Set<number> = new Set();

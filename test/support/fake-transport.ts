@@ -110,6 +110,9 @@ export class FakeTransport implements NetlinkTransport {
     this.onMessage = onMessage;
     this.onLost = onLost;
     return {
+      pause() {},
+      drain: async () => "empty",
+      resume() {},
       close: async () => {
         this.onMessage = null;
       },

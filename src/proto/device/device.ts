@@ -47,6 +47,7 @@ export class DeviceProtocol implements Protocol {
   private again: Promise<boolean> | null = null;
   private readonly alarm: Alarm;
   private events = 0;
+  private losses = 0;
   private stopped = true;
 
   constructor(options: DeviceOptions) {
@@ -101,11 +102,26 @@ export class DeviceProtocol implements Protocol {
     return this.again;
   }
 
-  /** Notifications were lost: nothing that was read so far, or is being read now, can be relied on. */
+  /**
+   * Notifications were lost: nothing that was read so far can be relied on, and what is being read now says nothing of
+   * what is gone. resync() makes it good.
+   */
   eventsLost(): void {
-    this.events++;
+    this.losses++;
     this.lastCompleteAt = Number.NEGATIVE_INFINITY;
-    void this.scan();
+  }
+
+  /** Reads everything anew. Resolves with whether all was read and no notification lost meanwhile. */
+  async resync(): Promise<boolean> {
+    const { losses } = this;
+    // An older reading may be under way: it does not count.
+    const complete = await this.scan();
+    return complete && losses === this.losses;
+  }
+
+  /** Events were told late: they may be older than what was read. */
+  eventsReplayed(): void {
+    this.scanIn(SETTLE_MS);
   }
 
   /** A link appeared or changed. */
@@ -139,11 +155,14 @@ export class DeviceProtocol implements Protocol {
     const links: LinkInfo[] = [];
     const addresses: AddressInfo[] = [];
     const eventsBefore = this.events;
+    const lossesBefore = this.losses;
     this.alarm.cancel();
-    const outcome = await os.scanInterfaces({
+    const read = await os.scanInterfaces({
       link: (link) => links.push(link),
       address: (address) => addresses.push(address),
     });
+    const lost = this.losses !== lossesBefore;
+    const outcome = lost ? { complete: false, reason: "notifications were lost meanwhile" } : read;
     // Applied in one go: no event of the monitor may fall between the beginning and the end of a full update.
     interfaces.beginFull();
     for (const link of links) interfaces.link(link);

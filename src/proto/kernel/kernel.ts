@@ -288,10 +288,20 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     if (!this.frozen && groups > 0) this.wakeAlarm.within(Math.max(WAKE_MS, groups * WAKE_PER_GROUP_MS));
   }
 
-  /** Notifications were lost: whatever was believed of any route may be wrong until a scan has looked. */
-  eventsLost(): void {
+  /** A route of this family changed, which will be told later: a dump under way may be incomplete. */
+  routeEventHeld(): void {
     this.cycle.routeEvent();
-    this.cycle.interfaceEvent("notifications lost");
+  }
+
+  /** Notifications were lost: whatever was believed of any route may be wrong until resync() has looked. */
+  eventsLost(): void {
+    this.cycle.eventsLost();
+  }
+
+  /** Resolves with whether the whole table was looked at; true when that is still to come, or not to be any more. */
+  async resync(): Promise<boolean> {
+    const complete = await this.cycle.resync();
+    return complete || this.frozen;
   }
 
   /** Waits until the route sources have fed: a scan before that would take their routes for stale. */

@@ -20,9 +20,8 @@ import { Alarm } from "../../lib/alarm.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { KernelReport, ScanState } from "../../nest/protocol.ts";
-import type { NodeId } from "../../nest/route.ts";
-import { DRIFTED, SENT } from "../../nest/sync-flags.ts";
-import type { KernelRoute, Os } from "../../sysdep/os.ts";
+import { DRIFTED } from "../../nest/sync-flags.ts";
+import type { Os } from "../../sysdep/os.ts";
 import type { KernelConfig } from "./config.ts";
 import type { DriftLog } from "./drift.ts";
 import type { ExportQueue } from "./export-queue.ts";
@@ -30,6 +29,7 @@ import type { AlienRoutes } from "./learn.ts";
 import { type Absence, prune } from "./prune.ts";
 import type { Redirects } from "./redirects.ts";
 import { RouteScan } from "./scan.ts";
+import { ScanDrift } from "./scan-drift.ts";
 import type { OwnNumbers } from "./status.ts";
 import type { SyncState } from "./sync-state.ts";
 
@@ -47,8 +47,7 @@ const QUIET_MAX_MS = 1000;
  */
 const UNPROVEN_LIMIT = 3;
 
-/** Changes by others described after one scan; the log counts them all. */
-const MOST_REPORTED = 1024;
+const LOST = "notifications were lost while the table was read";
 
 export interface ScanCycleOptions {
   readonly name: string;
@@ -77,12 +76,17 @@ export class ScanCycle {
   settled = false;
   private readonly options: ScanCycleOptions;
   private readonly alarm: Alarm;
+  private readonly drift: ScanDrift;
   private state: ScanState = "init";
   private stopping = false;
   private running: Promise<boolean> | null = null;
   private again: Promise<boolean> | null = null;
   /** Foreign route events of this family: they can make a dump omit routes. */
   private routeEvents = 0;
+  /** How often notifications were lost. */
+  private losses = 0;
+  /** Notifications were lost, and those from now on may be missing too: what a dump shows proves nothing. */
+  private deaf = false;
   private unproven = 0;
   private failedInRow = 0;
   private count = 0;
@@ -98,7 +102,6 @@ export class ScanCycle {
   private looksInRow = 0;
   /** Some nets that are wanted have met no scan yet. */
   private unjudged = false;
-  private reported = 0;
   /** Monotonic. */
   private lastEnd = Number.NEGATIVE_INFINITY;
   /**
@@ -111,6 +114,7 @@ export class ScanCycle {
 
   constructor(options: ScanCycleOptions) {
     this.options = options;
+    this.drift = new ScanDrift(options);
     this.alarm = new Alarm(options.clock, () => void this.run());
   }
 
@@ -185,6 +189,22 @@ export class ScanCycle {
     this.routeEvents++;
   }
 
+  /** Notifications were lost: a scan under way is not acted on, and none begins before resync(). */
+  eventsLost(): void {
+    this.losses++;
+    this.deaf = true;
+  }
+
+  /** Notifications come again, and none will be missing: everything must be looked at. Resolves as run() does. */
+  resync(): Promise<boolean> {
+    this.deaf = false;
+    // The first scan, which is still to come, looks at everything.
+    if (this.state === "init" || this.stopping) return Promise.resolve(true);
+    this.disturbed = true;
+    this.asked = true;
+    return this.run();
+  }
+
   /** No further scan begins, and one under way is not acted on. */
   cancel(): void {
     this.stopping = true;
@@ -231,17 +251,19 @@ export class ScanCycle {
     const config = this.options.config();
     const aliens = this.options.aliens();
     await this.options.refreshInterfaces(INTERFACE_MAX_AGE_MS);
+    if (this.deaf) return false;
     // Of an old key that is about to be deleted no node tells: a dump that shows it would have it deleted again.
     await queue.drainedWithin(QUIET_MAX_MS);
     this.state = this.initialized ? "scanning" : "first-scan";
     const startedAt = clock.now();
+    const lossesBefore = this.losses;
     const changesBefore = this.routeEvents + queue.outcomes.deletions;
     const before = this.disturbed;
     const disturbed = (): boolean => before || this.disturbed;
     const { asked } = this;
     this.disturbed = false;
     this.asked = false;
-    this.reported = 0;
+    this.drift.begin();
     const first = !this.initialized;
     const scan = new RouteScan({
       state,
@@ -251,13 +273,15 @@ export class ScanCycle {
       learnKernel: config.learn === "all",
       unwelcome: (route) => redirects.unwelcome(route, first),
       drifted: (node, shown) => {
-        if (!disturbed()) this.reportDrift(node, shown);
+        if (!disturbed()) this.drift.report(node, shown);
       },
       stopped: () => this.stopping,
     });
     const query = { family: state.table.family, table: config.kernelTable };
     try {
-      const outcome = await os.scanRoutes(query, scan);
+      const read = await os.scanRoutes(query, scan);
+      const lost = this.losses !== lossesBefore;
+      const outcome = lost ? { ...read, complete: false, reason: LOST } : read;
       this.count++;
       this.lastRoutes = outcome.messages;
       if (this.stopping) return false;
@@ -290,6 +314,7 @@ export class ScanCycle {
     const { state, queue, clock, log, name, onLearned } = this.options;
     const aliens = this.options.aliens();
     const first = !this.initialized;
+    const { losses } = this;
     this.state = "pruning";
     this.initialized = true;
     this.held = scan.stale.size > 0 && !this.released;
@@ -316,11 +341,11 @@ export class ScanCycle {
         unjudged++;
       },
       clock,
-      stopped: () => this.stopping,
+      stopped: () => this.stopping || this.losses !== losses,
       missing: (node) => {
         missing++;
         state.table.fib.flags[node]! |= DRIFTED;
-        if (!disturbed()) this.reportDrift(node, null);
+        if (!disturbed()) this.drift.report(node, null);
         if (log.enabled("debug")) log.debug("reinstalling", { prefix: state.table.fib.formatNode(node) });
       },
     });
@@ -350,28 +375,6 @@ export class ScanCycle {
     if (this.settled) return;
     this.settled = true;
     this.options.onSettled();
-  }
-
-  /** A route of ours is not what was sent, or (`shown` null) not there, and no event has told of it. */
-  private reportDrift(node: NodeId, shown: KernelRoute | null): void {
-    const { state, drift, clock, name, queue } = this.options;
-    if (++this.reported > MOST_REPORTED) return;
-    const { fib, attrs, family } = state.table;
-    const sent = (fib.flags[node]! & SENT) !== 0;
-    const taken = shown === null && state.rivals.has(node);
-    const repairs = queue.writable && !taken && !state.contest.has(node);
-    drift.add({
-      at: clock.wall(),
-      protocol: name,
-      prefix: fib.prefix(node),
-      metric: sent ? state.sentMetric[node]! : state.wantedMetric(node),
-      kind: taken ? "taken" : shown === null ? "deleted" : "changed",
-      seenBy: "scan",
-      port: null,
-      before: sent ? attrs.describe(state.sentAttrs[node]!, family) : null,
-      after: shown === null ? null : attrs.describeDraft(shown.attrs, family),
-      reaction: repairs ? "repaired" : "left",
-    });
   }
 
   private failed(problem: string): void {

@@ -47,10 +47,21 @@ export interface LinuxOsOptions {
 
 /** Opens nothing yet: call open(). */
 export function openLinuxOs(options: LinuxOsOptions): Os {
-  const transport =
-    options.transport === "socket"
-      ? new SocketTransport({ rxBufferBytes: options.rxBufferBytes, open: options.openSocket })
-      : new NodeNetlinkTransport();
+  if (options.transport !== "socket") return new LinuxOs(new NodeNetlinkTransport(), options);
+  const { rxBufferBytes, netns = null, clock, log } = options;
+  const transport = new SocketTransport({
+    rxBufferBytes,
+    netns,
+    ...(clock === undefined ? {} : { clock }),
+    onSmallBuffer(grantedBytes) {
+      log.info("the receive buffer is smaller than rx-buffer asks: bursts of changes may overflow it", {
+        netns,
+        "asked-bytes": rxBufferBytes,
+        "granted-bytes": grantedBytes,
+        hint: "CAP_NET_ADMIN, or a larger sysctl net.core.rmem_max, gives all of it.",
+      });
+    },
+  });
   return new LinuxOs(transport, options);
 }
 

@@ -3,6 +3,7 @@
  * ("take…") at the place where a real kernel would misbehave.
  */
 
+import type { Drained } from "../os.ts";
 import type { Answer } from "./route.ts";
 
 export class Faults {
@@ -15,6 +16,7 @@ export class Faults {
   private lostAcknowledgements = 0;
   private reason = "";
   private readonly writeFaults: Answer[] = [];
+  private readonly drained: Drained[] = [];
   private during: { readonly after: number; readonly act: () => void } | null = null;
 
   /** The next `count` route scans show only the first half of their nets and end incomplete. */
@@ -44,6 +46,11 @@ export class Faults {
     this.writeFaults.push({ errno, message });
   }
 
+  /** The next drains of a monitor end like this, one each. */
+  injectDrained(...results: readonly Drained[]): void {
+    this.drained.push(...results);
+  }
+
   /** Runs `act` once, inside the next route scan, right after its `after`-th route was handed out. */
   duringScan(after: number, act: () => void): void {
     this.during = { after, act };
@@ -64,6 +71,10 @@ export class Faults {
 
   takeWriteFault(): Answer | null {
     return this.writeFaults.shift() ?? null;
+  }
+
+  takeDrained(): Drained {
+    return this.drained.shift() ?? "empty";
   }
 
   /** Told after every route of a scan. */

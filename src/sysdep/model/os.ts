@@ -9,6 +9,7 @@ import { ENOENT, EPERM, ESRCH } from "../../lib/errno.ts";
 import { KrtdError } from "../../lib/errors.ts";
 import { formatPrefix } from "../../lib/prefix.ts";
 import {
+  type Drained,
   type InterfaceSink,
   type Monitor,
   type MonitorSink,
@@ -184,10 +185,13 @@ class ModelMonitor implements Monitor {
   private readonly onClose: () => void;
   private queue: KernelEvent[] = [];
   private scheduled = false;
+  private paused = false;
   private closed = false;
+  private readonly faults: Faults;
 
-  constructor(kernel: ModelKernel, owner: unknown, sink: MonitorSink, onClose: () => void) {
+  constructor(kernel: ModelKernel, owner: ModelOs, sink: MonitorSink, onClose: () => void) {
     this.sink = sink;
+    this.faults = owner.faults;
     this.onClose = onClose;
     this.stopListening = kernel.listen((event) => {
       if (event.kind === "route" && event.origin === owner) return;
@@ -196,6 +200,21 @@ class ModelMonitor implements Monitor {
       this.scheduled = true;
       queueMicrotask(() => this.deliver());
     });
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  async drain(): Promise<Drained> {
+    await Promise.resolve();
+    this.queue = [];
+    return this.faults.takeDrained();
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.deliver();
   }
 
   async close(): Promise<void> {
@@ -211,9 +230,11 @@ class ModelMonitor implements Monitor {
 
   private deliver(): void {
     this.scheduled = false;
-    const events = this.queue;
-    this.queue = [];
-    for (const event of events) if (!this.closed) this.tell(event);
+    while (!this.paused && !this.closed) {
+      const event = this.queue.shift();
+      if (event === undefined) return;
+      this.tell(event);
+    }
   }
 
   private tell(event: KernelEvent): void {

@@ -172,6 +172,7 @@ export async function fixture(
         lost() {
           device.eventsLost();
           protocol.eventsLost();
+          void device.resync().then(() => protocol.resync());
         },
       });
       await device.start();

@@ -4,19 +4,24 @@
  *
  * Losses are the tricky part. ENOBUFS is signalled once, ahead of the messages that did fit; while those wait,
  * the kernel drops silently. The socket's drop counter is always true: it is compared whenever the queue has
- * been emptied, so a loss that began while stale messages were read is told as well.
+ * been emptied, so a loss that began while stale messages were read is told as well. Whoever is told of a loss
+ * pauses the channel, drains it and resumes it; a socket that cannot be read any more is replaced by the drain.
  */
 
-import { EAGAIN, EINTR, ENOBUFS, errnoText } from "../../../lib/errno.ts";
+import type { Clock } from "../../../lib/clock.ts";
+import { EAGAIN, EBADF, EINTR, ENOBUFS, errnoText } from "../../../lib/errno.ts";
 import { KrtdError } from "../../../lib/errors.ts";
+import type { Drained } from "../../os.ts";
 import { NLMSG_DONE, NLMSG_ERROR, NLMSG_MIN_TYPE, NLMSG_NOOP, NLMSG_OVERRUN } from "./constants.ts";
 import type { MutableWireCounters } from "./counters.ts";
 import { MessageCursor } from "./message.ts";
 import { createReceiveBuffer, type NetlinkSocket } from "./socket.ts";
 import type { Subscription } from "./transport.ts";
 
-/** Datagrams read in one turn of the event loop. */
+/** Datagrams read in one turn of the event loop: well under a millisecond. */
 const DATAGRAMS_PER_TURN = 64;
+/** A drain that has not come to an end by then has met a storm. */
+export const DRAIN_LIMIT_MS = 1000;
 
 export type NotifyHandler = (
   bytes: Uint8Array,
@@ -29,20 +34,36 @@ export type NotifyHandler = (
   ownEcho: boolean,
 ) => void;
 
-export class NotifyChannel {
-  private readonly socket: NetlinkSocket;
+export interface NotifyChannelOptions {
   /** The socket whose changes are our own. */
-  private readonly commandPort: number;
-  private readonly counters: MutableWireCounters;
+  readonly commandPort: number;
+  readonly counters: MutableWireCounters;
+  readonly clock: Clock;
+  /** Another socket like the first, in the same namespace; throws when there can be none. */
+  readonly reopen: () => NetlinkSocket;
+}
+
+interface Listener {
+  readonly groups: readonly number[];
+  readonly onMessage: NotifyHandler;
+  readonly onLost: (reason: string) => void;
+}
+
+export class NotifyChannel {
+  private socket: NetlinkSocket;
+  private readonly options: NotifyChannelOptions;
   private readonly buffer = createReceiveBuffer();
   private readonly cursor = new MessageCursor();
+  private listener: Listener | null = null;
   private watching: { close(): void } | null = null;
   private knownDrops = 0;
+  /** The errno with which reading failed for good, 0: it has not. */
+  private failed = 0;
+  private closed = false;
 
-  constructor(socket: NetlinkSocket, commandPort: number, counters: MutableWireCounters) {
+  constructor(socket: NetlinkSocket, options: NotifyChannelOptions) {
     this.socket = socket;
-    this.commandPort = commandPort;
-    this.counters = counters;
+    this.options = options;
   }
 
   /** Throws KrtdError when there is a subscription already or the kernel refuses a group. */
@@ -51,13 +72,36 @@ export class NotifyChannel {
     onMessage: NotifyHandler,
     onLost: (reason: string) => void,
   ): Subscription {
-    if (this.watching !== null) {
+    if (this.listener !== null) {
       throw new KrtdError("already-subscribed", "Cannot subscribe to netlink groups: already subscribed");
     }
-    this.drain();
-    this.knownDrops = this.socket.drops();
+    while (this.discardOne() >= 0);
+    this.join(this.socket, groups);
+    this.listener = { groups, onMessage, onLost };
+    this.watch();
+    return {
+      pause: () => this.stopWatching(),
+      drain: () => this.drain(),
+      resume: () => this.watch(),
+      close: async () => {
+        this.stopWatching();
+        this.listener = null;
+        for (const group of groups) this.socket.dropMembership(group);
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.stopWatching();
+    this.listener = null;
+    await this.socket.close();
+  }
+
+  private join(socket: NetlinkSocket, groups: readonly number[]): void {
+    this.knownDrops = socket.drops();
     for (const group of groups) {
-      const result = this.socket.addMembership(group);
+      const result = socket.addMembership(group);
       if (result < 0) {
         throw new KrtdError(
           "netlink-unavailable",
@@ -66,19 +110,12 @@ export class NotifyChannel {
       }
     }
     // A push of a full table echoes every route. Where the kernel takes no filter, `ownEcho` tells them apart.
-    this.socket.ignoreSender(this.commandPort);
-    this.watching = this.socket.watch(() => this.read(onMessage, onLost));
-    return {
-      close: async () => {
-        this.stopWatching();
-        for (const group of groups) this.socket.dropMembership(group);
-      },
-    };
+    socket.ignoreSender(this.options.commandPort);
   }
 
-  async close(): Promise<void> {
-    this.stopWatching();
-    await this.socket.close();
+  private watch(): void {
+    if (this.watching !== null || this.listener === null || this.failed !== 0) return;
+    this.watching = this.socket.watch(() => this.read());
   }
 
   private stopWatching(): void {
@@ -86,45 +123,91 @@ export class NotifyChannel {
     this.watching = null;
   }
 
-  private drain(): void {
-    let received = 0;
-    while (received >= 0 || received === -ENOBUFS || received === -EINTR) {
-      received = this.socket.receiveNow(this.buffer);
+  private async drain(): Promise<Drained> {
+    const { clock } = this.options;
+    if (this.failed !== 0 && !this.replaceSocket()) return "deaf";
+    const deadline = clock.now() + DRAIN_LIMIT_MS;
+    let dropsBefore = this.socket.drops();
+    for (;;) {
+      let received = 0;
+      for (let count = 0; count < DATAGRAMS_PER_TURN && received >= 0; count++) received = this.discardOne();
+      if (this.closed) return "deaf";
+      if (received === -EAGAIN) {
+        const drops = this.socket.drops();
+        this.knownDrops = drops;
+        if (drops === dropsBefore) return "empty";
+        // What was dropped is of the time before this moment, or so close to it that it counts as such.
+        dropsBefore = drops;
+      } else if (received < 0) {
+        this.failed = -received;
+        return this.replaceSocket() ? "empty" : "deaf";
+      }
+      if (clock.now() >= deadline) return "storm";
+      await clock.yield();
     }
   }
 
+  /** ≥ 0: there may be more. */
+  private discardOne(): number {
+    const received = this.socket.receiveNow(this.buffer);
+    return received === -ENOBUFS || received === -EINTR ? 0 : received;
+  }
+
+  private replaceSocket(): boolean {
+    if (this.closed || this.listener === null) return false;
+    let socket: NetlinkSocket | null = null;
+    try {
+      socket = this.options.reopen();
+      this.join(socket, this.listener.groups);
+    } catch {
+      void socket?.close();
+      return false;
+    }
+    // A descriptor that is none of ours any more may be somebody else's by now.
+    if (this.failed !== EBADF) void this.socket.close();
+    this.socket = socket;
+    this.failed = 0;
+    return true;
+  }
+
   /** The event loop calls again while more is there, after everything else had its turn. */
-  private read(onMessage: NotifyHandler, onLost: (reason: string) => void): void {
+  private read(): void {
     for (let count = 0; count < DATAGRAMS_PER_TURN && this.watching !== null; count++) {
       const received = this.socket.receiveNow(this.buffer);
       if (received >= 0) {
-        this.take(received, onMessage, onLost);
+        this.take(received);
       } else if (received === -EAGAIN) {
-        this.checkDrops(onLost);
+        this.checkDrops();
         return;
       } else if (received === -ENOBUFS) {
-        this.counters.overruns++;
+        this.options.counters.overruns++;
         this.knownDrops = this.socket.drops();
-        onLost("the receive buffer overflowed");
+        this.lost("the receive buffer overflowed");
       } else if (received !== -EINTR) {
+        this.failed = -received;
         this.stopWatching();
-        onLost(`reading failed: ${errnoText(-received)}`);
+        this.lost(`reading failed: ${errnoText(-received)}`);
         return;
       }
     }
   }
 
-  private checkDrops(onLost: (reason: string) => void): void {
+  private checkDrops(): void {
     const drops = this.socket.drops();
     if (drops === this.knownDrops) return;
     this.knownDrops = drops;
-    this.counters.overruns++;
-    onLost("notifications were dropped while older ones were read");
+    this.options.counters.overruns++;
+    this.lost("notifications were dropped while older ones were read");
   }
 
-  private take(received: number, onMessage: NotifyHandler, onLost: (reason: string) => void): void {
+  private lost(reason: string): void {
+    this.listener?.onLost(reason);
+  }
+
+  private take(received: number): void {
+    const { counters, commandPort } = this.options;
     if (this.buffer.sender() !== 0) {
-      this.counters.forged++;
+      counters.forged++;
       return;
     }
     const { cursor } = this;
@@ -137,12 +220,12 @@ export class NotifyChannel {
         case NLMSG_ERROR:
           break;
         case NLMSG_OVERRUN:
-          this.counters.overruns++;
-          onLost("the kernel reports lost data");
+          counters.overruns++;
+          this.lost("the kernel reports lost data");
           break;
         default:
           if (cursor.type < NLMSG_MIN_TYPE) break;
-          onMessage(
+          this.listener?.onMessage(
             bytes,
             view,
             cursor.start,
@@ -150,16 +233,16 @@ export class NotifyChannel {
             cursor.type,
             cursor.flags,
             cursor.portId,
-            cursor.portId === this.commandPort,
+            cursor.portId === commandPort,
           );
       }
     }
     if (received > bytes.length) {
-      this.counters.truncated++;
-      onLost(`a notification of ${received} bytes was cut off`);
+      counters.truncated++;
+      this.lost(`a notification of ${received} bytes was cut off`);
     } else if (cursor.malformed) {
-      this.counters.malformed++;
-      onLost("a notification was malformed");
+      counters.malformed++;
+      this.lost("a notification was malformed");
     }
   }
 }

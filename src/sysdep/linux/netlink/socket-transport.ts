@@ -11,6 +11,7 @@ import { NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK } from "./cons
 import { MutableWireCounters, type WireCounters } from "./counters.ts";
 import { DumpChannel } from "./dump-channel.ts";
 import { requireLittleEndian } from "./message.ts";
+import { insideNetns, netnsIdentity } from "./netns.ts";
 import { NotifyChannel, type NotifyHandler } from "./notify-channel.ts";
 import { Sequences } from "./sequence.ts";
 import { type NetlinkSocket, type OpenNetlinkSocket, openSocket, type SocketOptions } from "./socket.ts";
@@ -32,9 +33,16 @@ const DUMP_BUFFER_BYTES = 512 * 1024;
 /** Thousands of failures in one batch, each with the kernel's text, must fit. */
 const COMMAND_BUFFER_BYTES = 8 * 1024 * 1024;
 
+/** The namespace the calling thread is in. */
+const HERE = "/proc/thread-self/ns/net";
+
 export interface SocketTransportOptions {
   /** Receive buffer of the notification socket. */
   readonly rxBufferBytes: number;
+  /** The namespace that open() is called in, as insideNetns() takes it, to open a socket there again; null: our own. */
+  readonly netns?: string | null;
+  /** Told when the system grants less than `rxBufferBytes`. */
+  readonly onSmallBuffer?: (grantedBytes: number) => void;
   readonly clock?: Clock;
   /** Opens the sockets; default: those of the system. */
   readonly open?: OpenNetlinkSocket | undefined;
@@ -54,6 +62,8 @@ export class SocketTransport implements NetlinkTransport {
   private readonly options: SocketTransportOptions;
   private readonly sequences = new Sequences();
   private channels: Channels | null = null;
+  /** Which namespace the sockets are in; null: not known. */
+  private identity: string | null = null;
 
   constructor(options: SocketTransportOptions) {
     this.options = options;
@@ -64,7 +74,7 @@ export class SocketTransport implements NetlinkTransport {
   async open(): Promise<void> {
     if (this.channels !== null) return;
     requireLittleEndian();
-    const open = this.options.open ?? openSocket;
+    this.identity = netnsIdentity(HERE);
     const clock = this.options.clock ?? systemClock;
     const opened: NetlinkSocket[] = [];
     const openOne = (
@@ -72,12 +82,7 @@ export class SocketTransport implements NetlinkTransport {
       sendBufferBytes: number | null,
       options: SocketOptions["options"],
     ): NetlinkSocket => {
-      const socket = open({
-        receiveBufferBytes,
-        sendBufferBytes,
-        options,
-        receiveTimeoutMs: RECEIVE_TIMEOUT_MS,
-      });
+      const socket = this.openSocket(receiveBufferBytes, sendBufferBytes, options);
       opened.push(socket);
       return socket;
     };
@@ -88,11 +93,18 @@ export class SocketTransport implements NetlinkTransport {
         { option: NETLINK_CAP_ACK, required: false },
         { option: NETLINK_EXT_ACK, required: false },
       ]);
-      const notify = openOne(this.options.rxBufferBytes, null, []);
+      const { rxBufferBytes, onSmallBuffer } = this.options;
+      const notify = openOne(rxBufferBytes, null, []);
+      if (notify.receiveBufferBytes < rxBufferBytes) onSmallBuffer?.(notify.receiveBufferBytes);
       this.channels = {
         dump: new DumpChannel(dump, this.sequences, this.wire, clock),
         command: new CommandChannel(command, this.wire, clock),
-        notify: new NotifyChannel(notify, command.portId, this.wire),
+        notify: new NotifyChannel(notify, {
+          commandPort: command.portId,
+          counters: this.wire,
+          clock,
+          reopen: () => this.reopenNotify(),
+        }),
       };
     } catch (error) {
       for (const socket of opened) void socket.close();
@@ -125,6 +137,27 @@ export class SocketTransport implements NetlinkTransport {
     onLost: (reason: string) => void,
   ): Promise<Subscription> {
     return this.opened().notify.subscribe(groups, onMessage, onLost);
+  }
+
+  /** The name may stand for another namespace by now, whose news would be wrong here. */
+  private reopenNotify(): NetlinkSocket {
+    const { netns = null, rxBufferBytes } = this.options;
+    const open = (): NetlinkSocket => {
+      if (netnsIdentity(HERE) !== this.identity) {
+        throw new KrtdError("netns-unavailable", `Network namespace ${netns} is another one now`);
+      }
+      return this.openSocket(rxBufferBytes, null, []);
+    };
+    return netns === null ? open() : insideNetns(netns, open);
+  }
+
+  private openSocket(
+    receiveBufferBytes: number,
+    sendBufferBytes: number | null,
+    options: SocketOptions["options"],
+  ): NetlinkSocket {
+    const open = this.options.open ?? openSocket;
+    return open({ receiveBufferBytes, sendBufferBytes, options, receiveTimeoutMs: RECEIVE_TIMEOUT_MS });
   }
 
   private opened(): Channels {

@@ -6,7 +6,7 @@
  * way in the thread pool; a blocked read is woken by a NLMSG_NOOP that asks for an acknowledgement.
  */
 
-import { EAGAIN, errnoText } from "../../../lib/errno.ts";
+import { EAGAIN, EBADF, errnoText } from "../../../lib/errno.ts";
 import { KrtdError } from "../../../lib/errors.ts";
 import {
   AF_NETLINK,
@@ -61,6 +61,8 @@ export function createReceiveBuffer(length: number = RECEIVE_LENGTH): ReceiveBuf
 export interface NetlinkSocket {
   /** nl_pid of this socket: the kernel answers to it. */
   readonly portId: number;
+  /** What the system granted of the receive buffer that was asked for. */
+  readonly receiveBufferBytes: number;
   /** Waits, in the thread pool, up to the receive time-out (1 s; then -EAGAIN). Returns the datagram's true length. */
   receive(buffer: ReceiveBuffer): Promise<number>;
   /** As receive(), at once: -EAGAIN when there is nothing. */
@@ -131,13 +133,14 @@ function configure(fd: number, options: SocketOptions): NetlinkSocket {
   if (bound < 0) throw refused("bind a netlink socket", -bound);
   const named = libc.getsockname(fd, address);
   if (named < 0) throw refused("read the port id of a netlink socket", -named);
-  const socket = new OpenSocket(fd, view.getUint32(4, true));
+  const socket = new OpenSocket(fd, view.getUint32(4, true), receiveBufferOf(fd));
   socket.enlargeFrames();
   return socket;
 }
 
 class OpenSocket implements NetlinkSocket {
   readonly portId: number;
+  readonly receiveBufferBytes: number;
   private readonly fd: number;
   private readonly kernel: Uint8Array;
   private readonly memory = new Uint8Array(new ArrayBuffer(SK_MEMINFO_VARS * 4));
@@ -145,9 +148,10 @@ class OpenSocket implements NetlinkSocket {
   private idle: (() => void) | null = null;
   private closed: Promise<void> | null = null;
 
-  constructor(fd: number, portId: number) {
+  constructor(fd: number, portId: number, receiveBufferBytes: number) {
     this.fd = fd;
     this.portId = portId;
+    this.receiveBufferBytes = receiveBufferBytes;
     this.kernel = new Uint8Array(new ArrayBuffer(SOCKADDR_LENGTH));
     new DataView(this.kernel.buffer).setUint16(0, AF_NETLINK, true);
   }
@@ -232,7 +236,14 @@ class OpenSocket implements NetlinkSocket {
 }
 
 /** -EBADF: what the kernel says of a closed descriptor. */
-const CLOSED = -9;
+const CLOSED = -EBADF;
+
+/** The kernel keeps, and tells, twice what was asked for: the rest is for its own overhead. */
+function receiveBufferOf(fd: number): number {
+  const bytes = new Uint8Array(new ArrayBuffer(4));
+  if (libc.getsockopt(fd, SOL_SOCKET, SO_RCVBUF, bytes) < 0) return 0;
+  return new DataView(bytes.buffer).getInt32(0, true) / 2;
+}
 
 function setInt(fd: number, level: number, name: number, value: number): number {
   const bytes = new Uint8Array(new ArrayBuffer(4));

@@ -7,7 +7,7 @@
  * reaches a handler is one whole message of the kernel.
  */
 
-import type { NetlinkCounters } from "../../os.ts";
+import type { Monitor, NetlinkCounters } from "../../os.ts";
 
 /**
  * Receives one message in place: `bytes[start..end)` is the payload after nlmsghdr (start is 4-aligned
@@ -49,9 +49,8 @@ export interface BatchReply {
   readonly unknownFrom: number | null;
 }
 
-export interface Subscription {
-  close(): Promise<void>;
-}
+/** Pauses, drains, resumes and ends as a Monitor does. */
+export type Subscription = Monitor;
 
 export interface NetlinkTransport {
   readonly name: "socket" | "node-netlink";

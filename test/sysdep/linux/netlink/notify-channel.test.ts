@@ -1,18 +1,30 @@
 /** Notifications: what gets through, what is our own echo, and that every loss is told. */
 
 import { describe, expect, it } from "vitest";
-import { ENOBUFS } from "../../../../src/lib/errno.ts";
+import { EBADF, EIO, ENOBUFS } from "../../../../src/lib/errno.ts";
 import { NLMSG_NOOP, NLMSG_OVERRUN } from "../../../../src/sysdep/linux/netlink/constants.ts";
 import { MutableWireCounters } from "../../../../src/sysdep/linux/netlink/counters.ts";
-import { NotifyChannel } from "../../../../src/sysdep/linux/netlink/notify-channel.ts";
-import { bytesOf, FakeNetlinkSocket, message } from "../../../support/fake-netlink-socket.ts";
+import { DRAIN_LIMIT_MS, NotifyChannel } from "../../../../src/sysdep/linux/netlink/notify-channel.ts";
+import { bytesOf, FakeNetlinkSocket, JumpingClock, message } from "../../../support/fake-netlink-socket.ts";
 
 const COMMAND_PORT = 500;
 
 function setUp() {
+  const clock = new JumpingClock();
   const socket = new FakeNetlinkSocket();
+  /** What a reopening gives, in turn; then it fails. */
+  const spare: FakeNetlinkSocket[] = [];
   const counters = new MutableWireCounters();
-  const channel = new NotifyChannel(socket, COMMAND_PORT, counters);
+  const channel = new NotifyChannel(socket, {
+    commandPort: COMMAND_PORT,
+    counters,
+    clock,
+    reopen() {
+      const next = spare.shift();
+      if (next === undefined) throw new Error("no more sockets");
+      return next;
+    },
+  });
   const seen: string[] = [];
   const subscribe = () =>
     channel.subscribe(
@@ -21,7 +33,7 @@ function setUp() {
         seen.push(`${type}:${bytes[start]}${ownEcho ? " own" : ""}`),
       (reason) => seen.push(`lost: ${reason}`),
     );
-  return { socket, counters, channel, seen, subscribe };
+  return { clock, socket, spare, counters, channel, seen, subscribe };
 }
 
 describe("NotifyChannel", () => {
@@ -93,5 +105,127 @@ describe("NotifyChannel", () => {
     socket.queue({ bytes: message(24, 0, 0, [3]) });
     socket.notify();
     expect([seen, socket.groups.size]).toEqual([[], 0]);
+  });
+});
+
+const news = (value: number) => ({ bytes: message(24, 0, 0, [value]) });
+
+describe("NotifyChannel after a loss", () => {
+  it("reads nothing while it is paused, throws that away in the drain, and goes on with what came after", async () => {
+    const { socket, seen, subscribe } = setUp();
+    const subscription = subscribe();
+    subscription.pause();
+    socket.queue(news(1), -ENOBUFS, news(2));
+    socket.notify();
+    expect(seen).toEqual([]);
+    expect(await subscription.drain()).toBe("empty");
+    socket.queue(news(3));
+    subscription.resume();
+    socket.notify();
+    expect(seen).toEqual(["24:3"]);
+  });
+
+  it("takes drops of the time before the end of the drain for the same loss, and later ones for another", async () => {
+    const { socket, seen, subscribe } = setUp();
+    const subscription = subscribe();
+    subscription.pause();
+    socket.queue(news(1));
+    socket.dropCount = 7;
+    expect(await subscription.drain()).toBe("empty");
+    subscription.resume();
+    socket.queue(news(2));
+    socket.notify();
+    socket.notify();
+    expect(seen).toEqual(["24:2"]);
+    socket.dropCount = 8;
+    socket.queue(news(3));
+    socket.notify();
+    socket.notify();
+    expect(seen.slice(1)).toEqual(["24:3", "lost: notifications were dropped while older ones were read"]);
+  });
+
+  it("drains on when more is dropped meanwhile", async () => {
+    const { socket, subscribe } = setUp();
+    const subscription = subscribe();
+    subscription.pause();
+    let asked = 0;
+    socket.drops = () => {
+      asked++;
+      if (asked < 4) socket.queue(news(asked));
+      return Math.min(asked, 4);
+    };
+    expect(await subscription.drain()).toBe("empty");
+    expect(asked).toBe(5);
+    expect(
+      socket.receiveNow({
+        bytes: new Uint8Array(),
+        view: null!,
+        address: new Uint8Array(12),
+        sender: () => 0,
+      }),
+    ).toBe(-11);
+  });
+
+  it("gives a drain up that a storm fills faster than it is read", async () => {
+    const { clock, socket, subscribe } = setUp();
+    const subscription = subscribe();
+    subscription.pause();
+    let read = 0;
+    socket.receiveNow = () => {
+      if (++read % 64 === 0) clock.time += 10;
+      return 32;
+    };
+    expect(await subscription.drain()).toBe("storm");
+    expect(clock.time).toBe(DRAIN_LIMIT_MS);
+  });
+
+  it.each([
+    ["the descriptor is not ours any more", EBADF, false],
+    ["any other error", EIO, true],
+  ])("takes another socket after %s", async (_why, errno, closesTheOld) => {
+    const { socket, spare, seen, subscribe } = setUp();
+    const other = new FakeNetlinkSocket();
+    const subscription = subscribe();
+    socket.queue(-errno);
+    socket.notify();
+    subscription.pause();
+    expect(seen.splice(0)).toEqual([expect.stringMatching(/^lost: reading failed/)]);
+    expect(await subscription.drain()).toBe("deaf");
+    spare.push(other);
+    expect(await subscription.drain()).toBe("empty");
+    expect([socket.closed, [...other.groups]]).toEqual([closesTheOld, [1, 7]]);
+    subscription.resume();
+    other.queue(news(5));
+    other.notify();
+    expect(seen).toEqual(["24:5"]);
+  });
+
+  it("takes another one when the drain itself finds it broken, and none that joins no group", async () => {
+    const { socket, spare, seen, subscribe } = setUp();
+    const useless = new FakeNetlinkSocket();
+    useless.addMembership = () => -1;
+    const other = new FakeNetlinkSocket();
+    const subscription = subscribe();
+    subscription.pause();
+    socket.queue(-EIO);
+    spare.push(useless, other);
+    expect(await subscription.drain()).toBe("deaf");
+    expect([useless.closed, socket.closed]).toEqual([true, false]);
+    expect(await subscription.drain()).toBe("empty");
+    subscription.resume();
+    other.queue(news(6));
+    other.notify();
+    expect(seen).toEqual(["24:6"]);
+  });
+
+  it("opens none after its end", async () => {
+    const { channel, socket, spare, subscribe } = setUp();
+    const subscription = subscribe();
+    socket.queue(-EIO);
+    socket.notify();
+    spare.push(new FakeNetlinkSocket());
+    await channel.close();
+    expect([await subscription.drain(), spare.length]).toEqual(["deaf", 1]);
+    subscription.resume();
   });
 });
