@@ -31,6 +31,7 @@ export interface AssemblyOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly onInstalled: () => void;
+  readonly onOutrun: () => void;
   readonly onFatal: (message: string) => void;
   /** What is to be learned has been announced. */
   readonly onLearned: () => void;
@@ -60,6 +61,7 @@ export function assemble(options: AssemblyOptions): Parts {
     events: {
       verify: (reason, delayMs) => cycle.request(reason, delayMs),
       installed: options.onInstalled,
+      outrun: options.onOutrun,
       fatal: options.onFatal,
     },
   });

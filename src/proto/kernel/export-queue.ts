@@ -52,6 +52,8 @@ export class ExportQueue {
   private readonly clock: Clock;
   private running: Promise<void> | null = null;
   private held = false;
+  /** How often something happened that may let in what was refused. */
+  private news = 0;
 
   /** `writable` false: nothing is ever sent (observe mode). */
   constructor(options: {
@@ -142,6 +144,7 @@ export class ExportQueue {
   wake(): void {
     if (this.waiting.groupCount === 0) return;
     const { state } = this;
+    this.news++;
     this.waiting.probe(
       (node, attrs) => this.isWaiting(node, attrs),
       (node) => {
@@ -150,6 +153,11 @@ export class ExportQueue {
       },
     );
     if (state.table.netCount > 0) this.run();
+  }
+
+  /** Something happened that may let in what is refused: an answer that was on its way then says nothing of it. */
+  outrun(): void {
+    this.news++;
   }
 
   /** Sends nothing until release(): of a net that comes and goes meanwhile only the outcome counts. */
@@ -193,14 +201,18 @@ export class ExportQueue {
   }
 
   private async pump(): Promise<void> {
-    const underway: { readonly batch: WriteBatch; readonly answered: Promise<void> }[] = [];
+    const underway: {
+      readonly batch: WriteBatch;
+      readonly news: number;
+      readonly answered: Promise<void>;
+    }[] = [];
     for (;;) {
       while (this.free.length > 0 && !this.held) {
         const batch = this.free.at(-1)!;
         this.fill(batch);
         if (batch.routes.count === 0) break;
         this.free.pop();
-        underway.push({ batch, answered: this.os.writeRoutes(batch.routes) });
+        underway.push({ batch, news: this.news, answered: this.os.writeRoutes(batch.routes) });
       }
       const oldest = underway.shift();
       if (oldest === undefined) {
@@ -209,10 +221,12 @@ export class ExportQueue {
         continue;
       }
       await oldest.answered;
+      const { refusals } = this.outcomes;
       if (this.outcomes.settle(oldest.batch)) {
         this.wake();
         this.events.installed();
       }
+      if (oldest.news !== this.news && this.outcomes.refusals !== refusals) this.events.outrun();
       this.free.push(oldest.batch);
     }
   }

@@ -124,6 +124,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       numbers: this.numbers,
       writable: this.writable,
       drift: this.driftLog,
+      onOutrun: () => this.wakeSoon(),
       onLearned: () => this.markFed(),
       onSettled: () => {
         if (!this.frozen) this.markSynced();
@@ -283,6 +284,11 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
 
   /** A route came by which waiting ones may be possible. */
   gatewayMayBeReached(): void {
+    this.queue.outrun();
+    this.wakeSoon();
+  }
+
+  private wakeSoon(): void {
     const groups = this.queue.waiting.groupCount;
     // One write a group each time: others' churn must not make it a write a group twenty times a second.
     if (!this.frozen && groups > 0) this.wakeAlarm.within(Math.max(WAKE_MS, groups * WAKE_PER_GROUP_MS));

@@ -15,7 +15,7 @@ import {
   UNKNOWN_OUTCOME,
 } from "../../sysdep/os.ts";
 import type { LoadRetry } from "./load-retry.ts";
-import { type ReleasedGroups, type RetryClass, retryClass, type WaitingRoutes } from "./retry.ts";
+import { isProbed, type ReleasedGroups, type RetryClass, retryClass, type WaitingRoutes } from "./retry.ts";
 import type { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
 import { hasGateway, hasOnlyGateways, hasPrefsrc, type WriteBatch } from "./write-batch.ts";
@@ -32,6 +32,8 @@ export interface ExportEvents {
   verify(reason: string, delayMs?: number): void;
   /** A route that others may be reached by was installed. */
   installed(): void;
+  /** A route was refused for want of what may have come meanwhile: it is to be tried again soon. */
+  outrun(): void;
   /** Writes are refused for want of privilege; nothing will ever work. */
   fatal(message: string): void;
 }
@@ -55,6 +57,8 @@ export class Outcomes {
   deletions = 0;
   /** Own routes that were missing or changed in the kernel and put right. */
   repaired = 0;
+  /** Writes so far that were refused for want of something that may come. */
+  refusals = 0;
   private readonly parts: OutcomesParts;
   private refusedDeletions = 0;
 
@@ -183,6 +187,7 @@ export class Outcomes {
       events.verify("a deletion was refused", delayMs);
       return;
     }
+    if (isProbed(failureClass)) this.refusals++;
     state.recordFailure(node, state.failures.intern({ errno, message, class: failureClass }));
     if (failureClass === "load") overload.add(node);
   }
