@@ -6,8 +6,9 @@
  * or comments. Tags, anchors, aliases and directives are refused on the way, they have no use in krt.yaml.
  */
 
-import { Composer, type Document, Lexer, Parser } from "yaml";
+import { type CST, type Document, Lexer, Parser } from "yaml";
 import { systemClock } from "../lib/clock.ts";
+import { composePieces, type SyntaxFault } from "./compose-pieces.ts";
 import type { Problem } from "./problems.ts";
 import type { Source } from "./source.ts";
 
@@ -24,10 +25,16 @@ export type Composed =
   | { readonly document: Document.Parsed }
   | { readonly document: null; readonly problems: readonly Problem[] };
 
+/** The longest text in quotes, or without: the longest path has 4096 bytes. */
+export const SCALAR_LIMIT = 8192;
+
+/** Characters between two turns of the event loop, when they are few tokens. */
+const LEXED = 64 * 1024;
+
 /** Tokens between two turns of the event loop: some milliseconds. */
 const SLICE = 2000;
 
-/** Never rejects. Only the last step, from tokens to nodes, goes through the file in one piece. */
+/** Never rejects. The event loop has its turn every few milliseconds. */
 export async function compose(source: Source): Promise<Composed> {
   const steps = composeTokens(source);
   for (;;) {
@@ -50,17 +57,24 @@ function withoutStackTraces<T>(work: () => T): T {
 
 function* composeTokens(source: Source): Generator<void, Composed> {
   const parser = new Parser();
-  const composer = new Composer({ version: "1.2", schema: "core", uniqueKeys: false, prettyErrors: false });
   const refuse = (offset: number, message: string, hint: string | null = null): Composed => ({
     document: null,
     problems: [source.problem(Math.min(offset, source.text.length), message, hint)],
   });
-  let document: Document.Parsed | null = null;
+  const faults: SyntaxFault[] = [];
+  let document: CST.Document | null = null;
+  const take = (token: CST.Token): void => {
+    if (token.type === "error") faults.push({ at: token.offset, message: errorMessage(token) });
+    else if (token.type === "document") document ??= token;
+    else if (token.type === "doc-end" && document === null) {
+      faults.push({ at: token.offset, message: "Unexpected doc-end without preceding document" });
+    }
+  };
   let tokens = 0;
-  let broken = 0;
-  let closed = 0;
+  let lexed = 0;
   let literal = false;
   for (const lexeme of new Lexer().lex(source.text)) {
+    lexed += lexeme.length;
     if (++tokens > TOKEN_LIMIT) {
       return refuse(
         parser.offset,
@@ -68,19 +82,25 @@ function* composeTokens(source: Source): Generator<void, Composed> {
         "put routes in files of their own and name those under files:",
       );
     }
-    if (tokens % SLICE === 0) yield;
+    if (tokens % SLICE === 0 || lexed > LEXED) {
+      lexed = 0;
+      yield;
+    }
     const refused = literal ? undefined : REFUSED[lexeme.charAt(0)];
     if (refused !== undefined)
       return refuse(parser.offset, `YAML ${refused} are not used here`, hintFor(lexeme));
-    literal = lexeme === SCALAR_FOLLOWS;
-    for (const token of parser.next(lexeme)) {
-      if (token.type === "error" && ++broken > SYNTAX_ERRORS) break;
-      if (token.type === "document") closed++;
-      for (const one of composer.next(token)) document ??= one;
+    if (lexeme.length > SCALAR_LIMIT && (literal || lexeme.startsWith('"') || lexeme.startsWith("'"))) {
+      return refuse(
+        parser.offset,
+        `A text has ${lexeme.length} characters, at most ${SCALAR_LIMIT} are read`,
+        "a quote that is not closed makes all that follows one text",
+      );
     }
-    if (broken > SYNTAX_ERRORS) break;
+    literal = lexeme === SCALAR_FOLLOWS;
+    for (const token of parser.next(lexeme)) take(token);
+    if (faults.length >= SYNTAX_ERRORS) break;
     const open = parser.stack[0];
-    if (closed > 0 && open?.type === "document") {
+    if (document !== null && open?.type === "document") {
       return refuse(open.offset, "The file holds a second YAML document");
     }
     if (depth(parser) > NESTING_LIMIT) {
@@ -88,14 +108,23 @@ function* composeTokens(source: Source): Generator<void, Composed> {
     }
   }
   yield;
-  for (const token of parser.end()) for (const one of composer.next(token)) document ??= one;
-  for (const one of composer.end(true, source.text.length)) document ??= one;
-  if (document === null) return refuse(0, "The file holds no YAML document");
-  if (document.errors.length === 0) return { document };
-  const problems = document.errors
+  for (const token of parser.end()) take(token);
+  const composed = yield* composePieces(document ?? NOTHING, faults, SYNTAX_ERRORS);
+  if (composed !== null && faults.length === 0) return { document: composed };
+  return { document: null, problems: syntaxProblems(source, faults) };
+}
+
+/** What comments alone amount to. */
+const NOTHING: CST.Document = { type: "document", offset: 0, start: [] };
+
+function errorMessage({ message, source }: CST.ErrorToken): string {
+  return source === "" ? message : `${message}: ${JSON.stringify(source)}`;
+}
+
+function syntaxProblems(source: Source, faults: readonly SyntaxFault[]): Problem[] {
+  return faults
     .slice(0, SYNTAX_ERRORS)
-    .map((error) => source.problem(Math.min(error.pos[0], source.text.length), syntaxMessage(error.message)));
-  return { document: null, problems };
+    .map(({ at, message }) => source.problem(Math.min(at, source.text.length), syntaxMessage(message)));
 }
 
 /** The lexer announces a plain or block scalar with this: the next lexeme is its text, whatever it begins with. */

@@ -3,10 +3,11 @@
  * that the event loop gets its turn between them and a file of a million routes is never in memory as a whole.
  */
 
-import { constants } from "node:fs";
+import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { fileProblem, type Problem } from "./problems.ts";
 import type { RouteFileParser } from "./route-file.ts";
+import type { PathTrust } from "./trust.ts";
 
 /** The most bytes of one route file. */
 export const ROUTE_FILE_LIMIT: number = 512 * 1024 * 1024;
@@ -24,8 +25,9 @@ export async function readSmallFile(
   path: string,
   name: string,
   limit: number,
+  trust: PathTrust,
 ): Promise<Uint8Array | Problem> {
-  return withFile(path, name, async (handle) => {
+  return withFile(path, name, trust, async (handle) => {
     const bytes = new Uint8Array(limit + 1);
     let size = 0;
     while (size < bytes.length) {
@@ -42,8 +44,9 @@ export async function readRouteFile(
   path: string,
   name: string,
   parser: RouteFileParser,
+  trust: PathTrust,
 ): Promise<Problem | null> {
-  return withFile(path, name, async (handle, size) => {
+  return withFile(path, name, trust, async (handle, size) => {
     if (size > ROUTE_FILE_LIMIT) {
       return fileProblem(name, `The file has ${size} bytes, at most ${ROUTE_FILE_LIMIT} are read`);
     }
@@ -97,24 +100,35 @@ async function feed(handle: FileHandle, name: string, parser: RouteFileParser): 
   }
 }
 
-/** Opens without waiting (a FIFO would block for ever), and hands only regular files on. */
+/**
+ * Hands only regular files on that nobody but those trusted can change. Looks before it opens, for opening alone has
+ * effects with some devices (a watchdog, a tape), and opens without waiting: a FIFO would block for ever.
+ */
 async function withFile<T>(
   path: string,
   name: string,
+  trust: PathTrust,
   use: (handle: FileHandle, size: number) => Promise<T>,
 ): Promise<T | Problem> {
   let handle: FileHandle | null = null;
   try {
-    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const complaint = await trust.complaint(path);
+    if (complaint !== null) return fileProblem(name, complaint.message, complaint.hint);
+    const wrong = kindProblem(name, await stat(path));
+    if (wrong !== null) return wrong;
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     const found = await handle.stat();
-    if (found.isDirectory()) return fileProblem(name, "Cannot read the file: it is a directory");
-    if (!found.isFile()) return fileProblem(name, "Cannot read the file: it is not a regular file");
-    return await use(handle, found.size);
+    return kindProblem(name, found) ?? (await use(handle, found.size));
   } catch (thrown) {
     return fileProblem(name, `Cannot read the file: ${reason(thrown)}`);
   } finally {
     await handle?.close().catch(() => {});
   }
+}
+
+function kindProblem(name: string, found: Stats): Problem | null {
+  if (found.isDirectory()) return fileProblem(name, "Cannot read the file: it is a directory");
+  return found.isFile() ? null : fileProblem(name, "Cannot read the file: it is not a regular file");
 }
 
 function reason(thrown: unknown): string {

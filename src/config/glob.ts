@@ -7,25 +7,44 @@
 import { access, readdir } from "node:fs/promises";
 import { resolve } from "node:path";
 
+/** Names that the patterns of one configuration may look at, all together. */
+export const GLOB_LIMIT = 200_000;
+
+/** How many names may still be looked at; 0: there were too many, and what was found is not all. */
+export interface GlobBudget {
+  left: number;
+}
+
 /** Whether a pattern has wildcards: without, it names one file that must exist. */
 export function hasWildcard(pattern: string): boolean {
   return /[*?[]/.test(pattern);
+}
+
+/** The directory that a pattern begins with: its steps before the first with a wildcard; "." for none. */
+export function literalPart(pattern: string): string {
+  const steps = pattern.split("/");
+  const wild = steps.findIndex(hasWildcard);
+  const literal = steps.slice(0, wild).join("/");
+  return literal === "" ? (pattern.startsWith("/") ? "/" : ".") : literal;
 }
 
 /**
  * The paths below `directory` (or from the root, when the pattern begins with "/") that match, sorted by their
  * code units, in the form of the pattern. A directory that does not exist or cannot be read matches nothing.
  */
-export async function expandGlob(directory: string, pattern: string): Promise<string[]> {
+export async function expandGlob(directory: string, pattern: string, budget: GlobBudget): Promise<string[]> {
   const steps = pattern.split("/").filter((part) => part !== "");
   let found = [pattern.startsWith("/") ? "/" : ""];
   for (const [i, step] of steps.entries()) {
     const next: string[] = [];
     for (const base of found) {
+      if (--budget.left <= 0) return [];
       const prefix = base === "" || base === "/" ? base : `${base}/`;
       if (hasWildcard(step)) {
         const matches = stepMatcher(step);
-        for (const name of await namesIn(directory, base)) if (matches(name)) next.push(prefix + name);
+        const names = await namesIn(directory, base);
+        budget.left -= names.length;
+        for (const name of names) if (matches(name)) next.push(prefix + name);
       } else if (i < steps.length - 1 || (await exists(directory, prefix + step))) next.push(prefix + step);
     }
     found = next;

@@ -6,13 +6,13 @@
  * way: between the stages, and within the long ones, the event loop has its turn.
  */
 
-import { systemClock } from "../lib/clock.ts";
 import type { StaticConfig } from "../proto/static/config.ts";
 import { compose } from "./compose.ts";
 import type { KrtConfig } from "./config.ts";
 import { readDirects } from "./directs.ts";
 import { readSmallFile } from "./files.ts";
 import { readFilters } from "./filters.ts";
+import { GLOB_LIMIT } from "./glob.ts";
 import { IPROUTE2_DIRECTORIES, kernelTableNames } from "./kernel-tables.ts";
 import { readKernels } from "./kernels.ts";
 import { readPipes } from "./pipes.ts";
@@ -25,6 +25,7 @@ import { decodeSource, SIZE_LIMIT, Source } from "./source.ts";
 import { readStatics } from "./statics.ts";
 import { readTables } from "./tables.ts";
 import { Tree } from "./tree.ts";
+import { PathTrust, type Trusted, trustedByProcess } from "./trust.ts";
 
 export { type Problem, renderProblems } from "./problems.ts";
 
@@ -40,6 +41,8 @@ export type LoadedStatic =
 export interface LoadOptions {
   /** Where the names of kernel tables come from. */
   readonly iproute2Directories?: readonly string[];
+  /** Who may be able to change the files; null: anybody. Default: as this process needs it. */
+  readonly trusted?: Trusted | null;
 }
 
 /**
@@ -67,26 +70,27 @@ async function read(
   options: LoadOptions,
   needsFiles: (name: string) => boolean,
 ): Promise<LoadedConfig> {
-  const bytes = await readSmallFile(file, file, SIZE_LIMIT);
+  const trusted = options.trusted === undefined ? trustedByProcess() : options.trusted;
+  const trust = new PathTrust(trusted);
+  const bytes = await readSmallFile(file, file, SIZE_LIMIT, trust);
   if (!(bytes instanceof Uint8Array)) return { ok: false, problems: [bytes] };
   const source = decodeSource(file, bytes);
   if (!(source instanceof Source)) return { ok: false, problems: [source] };
   const composed = await compose(source);
   if (composed.document === null) return { ok: false, problems: sortProblems(composed.problems) };
-  await systemClock.yield();
-  const tree = new Tree(source, composed.document);
+  const tree = await Tree.read(source, composed.document);
   if (tree.value === null) {
     const message = "The file holds no configuration";
     return { ok: false, problems: [fileProblem(file, message, "config/krt.yaml is an example")] };
   }
-  await systemClock.yield();
-  const { input, problems: shapeProblems } = checkShape(tree);
+  const { input, problems: shapeProblems } = await checkShape(tree);
   const problems: Problem[] = [...tree.problems, ...shapeProblems];
   const settings = readSettings(input, tree, problems);
   checkProtocolNames(tree, problems);
   const tables = readTables(input, tree, problems);
   const filters = readFilters(input, tree, problems);
-  const reading: Reading = { input, tree, problems, tables, filters };
+  const globs = { left: GLOB_LIMIT };
+  const reading: Reading = { input, tree, problems, tables, filters, trust, globs };
   const tableNames = await kernelTableNames(options.iproute2Directories ?? IPROUTE2_DIRECTORIES);
   // First, for the other protocols ask of which namespace the tables are.
   const kernels = readKernels(reading, tableNames);

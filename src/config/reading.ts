@@ -5,10 +5,12 @@
 
 import { ACCEPT_ALL, type Filter } from "../nest/filter.ts";
 import { resolveFilter } from "./filters.ts";
+import type { GlobBudget } from "./glob.ts";
 import type { KrtInput } from "./input.ts";
 import type { Problem } from "./problems.ts";
 import type { Tables } from "./tables.ts";
 import type { Path, Tree } from "./tree.ts";
+import type { PathTrust } from "./trust.ts";
 
 export interface Reading {
   readonly input: KrtInput;
@@ -17,6 +19,10 @@ export interface Reading {
   readonly problems: Problem[];
   readonly tables: Tables;
   readonly filters: ReadonlyMap<string, Filter>;
+  /** Whose files are taken. */
+  readonly trust: PathTrust;
+  /** What patterns of file names may still cost. */
+  readonly globs: GlobBudget;
 }
 
 /** The filter of that name under `key` of the protocol at `path`; all routes pass where none is named. */

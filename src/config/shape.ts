@@ -4,9 +4,11 @@
  */
 
 import type { z } from "zod";
+import { systemClock } from "../lib/clock.ts";
 import type { KrtInput } from "./input.ts";
 import { didYouMean, type Problem, shown, TOO_MANY_PROBLEMS } from "./problems.ts";
 import { keysAt, krtSchema, LATER_KEYS } from "./schema.ts";
+import { type ShapeIssue, shapeIssues } from "./shape-issues.ts";
 import { suggest } from "./suggest.ts";
 import type { Path, Tree } from "./tree.ts";
 
@@ -15,15 +17,14 @@ export interface Shaped {
   readonly problems: readonly Problem[];
 }
 
-/** Works on `tree.value` in place: it is the input afterwards. */
-export function checkShape(tree: Tree): Shaped {
-  const parsed = krtSchema.safeParse(tree.value);
-  if (parsed.success) return { input: tree.value as KrtInput, problems: [] };
+/** Works on `tree.value` in place: it is the input afterwards. The event loop has its turn every few milliseconds. */
+export async function checkShape(tree: Tree): Promise<Shaped> {
+  const issues = await everyIssue(tree.value);
+  if (issues.length === 0) return { input: tree.value as KrtInput, problems: [] };
   const problems: Problem[] = [];
   let rootIsWrong = false;
-  for (const issue of parsed.error.issues) {
+  for (const { path, issue } of issues) {
     if (problems.length >= TOO_MANY_PROBLEMS) break;
-    const path = issue.path.map((step) => (typeof step === "number" ? step : String(step)));
     if (issue.code === "unrecognized_keys") {
       const left = TOO_MANY_PROBLEMS - problems.length;
       for (const key of issue.keys.slice(0, left)) problems.push(unknownKey(tree, path, key));
@@ -32,11 +33,21 @@ export function checkShape(tree: Tree): Shaped {
     problems.push(issueProblem(tree, path, issue));
     if (path.length === 0) rootIsWrong = true;
   }
-  if (rootIsWrong) return { input: {}, problems };
-  for (const { code, path } of parsed.error.issues) {
-    if (code !== "unrecognized_keys") takeOut(tree.value, path);
+  // Where looking was given up, what is left may be anything.
+  if (rootIsWrong || problems.length >= TOO_MANY_PROBLEMS) return { input: {}, problems };
+  for (const { path, issue } of issues) {
+    if (issue.code !== "unrecognized_keys") takeOut(tree.value, path);
   }
   return { input: tree.value as KrtInput, problems };
+}
+
+async function everyIssue(value: unknown): Promise<ShapeIssue[]> {
+  const steps = shapeIssues(krtSchema, value, TOO_MANY_PROBLEMS);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await systemClock.yield();
+  }
 }
 
 function unknownKey(tree: Tree, path: Path, key: string): Problem {

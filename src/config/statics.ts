@@ -7,7 +7,7 @@ import { dirname, isAbsolute, join } from "node:path";
 import { systemClock } from "../lib/clock.ts";
 import { RouteSet, type StaticConfig } from "../proto/static/config.ts";
 import { readRouteFile, totalSize } from "./files.ts";
-import { expandGlob, hasWildcard } from "./glob.ts";
+import { expandGlob, GLOB_LIMIT, hasWildcard, literalPart } from "./glob.ts";
 import type { StaticInput } from "./input.ts";
 import { type Problem, TOO_MANY_PROBLEMS } from "./problems.ts";
 import { type Reading, readPolicy } from "./reading.ts";
@@ -20,6 +20,9 @@ export const DEFAULT_PREFERENCE = 200;
 
 /** Routes of krt.yaml between two turns of the event loop. */
 const SLICE = 500;
+
+/** Static protocols between two turns of the event loop. */
+const PROTOCOLS_SLICE = 100;
 
 /** What came of a section: problems of krt.yaml go where those of all do, those of route files are apart. */
 export interface Statics {
@@ -34,7 +37,8 @@ export async function readStatics(reading: Reading, needsFiles: (name: string) =
   const fileProblems: Problem[] = [];
   for (const [name, entry] of Object.entries(input.static ?? {})) {
     if (entry === undefined) continue;
-    if (problems.length >= TOO_MANY_PROBLEMS) break;
+    if (problems.length + fileProblems.length >= TOO_MANY_PROBLEMS) break;
+    if (statics.length % PROTOCOLS_SLICE === PROTOCOLS_SLICE - 1) await systemClock.yield();
     const path = ["static", name];
     const given = entry ?? {};
     const table = findTable(reading, [...path, "table"], given.table);
@@ -65,12 +69,13 @@ export async function readStatics(reading: Reading, needsFiles: (name: string) =
 
 /** Reads every file once, though several patterns may name it. */
 async function readFiles(
-  { tree, problems }: Reading,
+  reading: Reading,
   given: StaticInput,
   path: Path,
   parser: RouteFileParser,
   fileProblems: Problem[],
 ): Promise<void> {
+  const { tree, problems } = reading;
   const files = new Map<string, { readonly at: Path; readonly wild: boolean }>();
   const directory = dirname(tree.source.file);
   for (const [i, pattern] of (given.files ?? []).entries()) {
@@ -81,16 +86,36 @@ async function readFiles(
       continue;
     }
     const wild = hasWildcard(pattern);
-    for (const found of wild ? await expandGlob(directory, pattern) : [pattern]) {
+    if (wild) {
+      const place = literalPart(pattern);
+      const complaint = await reading.trust.complaint(isAbsolute(place) ? place : join(directory, place));
+      if (complaint !== null) {
+        problems.push(tree.atValue(at, complaint.message, complaint.hint));
+        continue;
+      }
+    }
+    const names = wild ? await expandGlob(directory, pattern, reading.globs) : [pattern];
+    if (reading.globs.left <= 0) {
+      const message = `The patterns of files look at more than ${GLOB_LIMIT} names`;
+      problems.push(tree.atValue(at, message, "name directories that hold route files only"));
+      return;
+    }
+    for (const found of names) {
       const file = isAbsolute(found) || directory === "." ? found : join(directory, found);
       if (!files.has(file)) files.set(file, { at, wild });
     }
   }
   parser.expect(await totalSize(files.keys()));
   for (const [file, { at, wild }] of files) {
-    const unreadable = await readRouteFile(file, file, parser);
+    if (problems.length + fileProblems.length >= TOO_MANY_PROBLEMS) return;
+    const unreadable = await readRouteFile(file, file, parser, reading.trust);
     if (unreadable === null) continue;
     if (wild) fileProblems.push(unreadable);
-    else problems.push(tree.atValue(at, `${unreadable.message}: ${file}`, unreadable.hint));
+    else problems.push(tree.atValue(at, naming(unreadable.message, file), unreadable.hint));
   }
+}
+
+/** The message with the name of the file, unless that is in it. */
+function naming(message: string, file: string): string {
+  return message.includes(file) ? message : `${message}: ${file}`;
 }

@@ -4,9 +4,22 @@
  * something is wrong. Doubled keys are found here: the yaml package's own check is quadratic.
  */
 
-import { type Document, isMap, isScalar, isSeq, type Pair, type YAMLMap, type YAMLSeq } from "yaml";
+import {
+  type Document,
+  isCollection,
+  isMap,
+  isScalar,
+  isSeq,
+  type Pair,
+  type YAMLMap,
+  type YAMLSeq,
+} from "yaml";
+import { systemClock } from "../lib/clock.ts";
 import { type Problem, TOO_MANY_PROBLEMS } from "./problems.ts";
 import type { Source } from "./source.ts";
+
+/** Items between two turns of the event loop: about a millisecond. */
+const SLICE = 1000;
 
 export type Path = readonly (string | number)[];
 
@@ -16,16 +29,30 @@ export type Mapping = { [key: string]: unknown };
 export class Tree {
   readonly source: Source;
   /** The root: usually a Mapping; null when there is nothing but comments. */
-  readonly value: unknown;
+  value: unknown = null;
   /** Doubled keys and keys that are not text. */
   readonly problems: Problem[] = [];
   private readonly root: unknown;
   private readonly pairs = new Map<YAMLMap, Map<string, Pair>>();
+  private converted = 0;
 
-  constructor(source: Source, document: Document.Parsed) {
+  private constructor(source: Source, root: unknown) {
     this.source = source;
-    this.root = document.contents;
-    this.value = this.convert(document.contents);
+    this.root = root;
+  }
+
+  /** The event loop has its turn every few milliseconds. */
+  static async read(source: Source, document: Document.Parsed): Promise<Tree> {
+    const tree = new Tree(source, document.contents);
+    const steps = tree.convert(document.contents);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done === true) {
+        tree.value = value;
+        return tree;
+      }
+      await systemClock.yield();
+    }
   }
 
   /** A problem at the value of `path`, or where it would stand when there is none. */
@@ -104,19 +131,26 @@ export class Tree {
     return undefined;
   }
 
-  private convert(node: unknown): unknown {
-    if (isMap(node)) return this.convertMap(node);
-    if (isSeq(node)) return (node as YAMLSeq).items.map((item) => this.convert(item));
-    if (isScalar(node)) return node.value;
-    return null;
+  private *convert(node: unknown): Generator<void, unknown> {
+    if (isMap(node)) return yield* this.convertMap(node);
+    if (isSeq(node)) {
+      const values: unknown[] = [];
+      for (const item of (node as YAMLSeq).items) {
+        values.push(isCollection(item) ? yield* this.convert(item) : scalarValue(item));
+        if (++this.converted % SLICE === 0) yield;
+      }
+      return values;
+    }
+    return scalarValue(node);
   }
 
-  private convertMap(node: YAMLMap): Mapping {
+  private *convertMap(node: YAMLMap): Generator<void, Mapping> {
     const mapping: Mapping = Object.create(null) as Mapping;
     const pairs = new Map<string, Pair>();
     this.pairs.set(node, pairs);
     for (const pair of node.items) {
       const { key } = pair;
+      if (++this.converted % SLICE === 0) yield;
       const at = start(key) ?? start(pair.value) ?? start(node) ?? 0;
       if (!isScalar(key) || typeof key.source !== "string" || key.source === "") {
         this.report(at, "A key must be a word");
@@ -135,10 +169,14 @@ export class Tree {
         continue;
       }
       pairs.set(name, pair);
-      mapping[name] = this.convert(pair.value);
+      mapping[name] = isCollection(pair.value) ? yield* this.convert(pair.value) : scalarValue(pair.value);
     }
     return mapping;
   }
+}
+
+function scalarValue(node: unknown): unknown {
+  return isScalar(node) ? node.value : null;
 }
 
 /** Where a node begins in the text. */

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compose, NESTING_LIMIT } from "../../src/config/compose.ts";
+import { compose, NESTING_LIMIT, SCALAR_LIMIT } from "../../src/config/compose.ts";
 import { SIZE_LIMIT, Source } from "../../src/config/source.ts";
 
 async function composeText(text: string): Promise<{ messages: string[]; at: string[] }> {
@@ -149,6 +149,25 @@ describe("compose() takes brackets for what they are", () => {
     ["on many lines", "- [a, {b: c}]\n".repeat(1000)],
   ])("%s", async (_, text) => {
     expect((await composeText(text)).messages).toEqual([]);
+  });
+});
+
+describe("compose() refuses a text that is too long, before it is parsed", () => {
+  const long = "a".repeat(SCALAR_LIMIT);
+  const message = (length: number) => `A text has ${length} characters, at most ${SCALAR_LIMIT} are read`;
+  it.each([
+    ["plain", `a: ${long}`, `a: ${long}a`, 1],
+    ["a key", `${long.slice(0, 1000)}: 1`, `${long}a: 1`, 1],
+    ["in quotes", `a: "${long.slice(2)}"`, `a: "${long}"`, 2],
+    ["in single quotes", `a: '${long.slice(2)}'`, `a: '${long}'`, 2],
+    ["of many lines", `a: |\n ${long.slice(2)}\n`, `a: |\n ${long}\n`, 2],
+  ])("%s", async (_, good, bad, more) => {
+    expect((await composeText(good)).messages).toEqual([]);
+    expect((await composeText(bad)).messages).toEqual([message(SCALAR_LIMIT + more)]);
+  });
+
+  it("but not a comment, nor blanks", async () => {
+    expect((await composeText(`#${fill("x").slice(10)}\na: ${" ".repeat(20_000)}1\n`)).messages).toEqual([]);
   });
 });
 
