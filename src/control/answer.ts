@@ -18,12 +18,17 @@ import { JSON_TYPE, NDJSON_TYPE, PROGRESS_HEADER, RecordStream } from "./record-
 import { findEndpoint, parseTarget } from "./target.ts";
 import type { Turns } from "./turns.ts";
 
+/** Of 64 clients so many may ask for lists and dumps at once. */
+const MAX_LONG = 48;
+
 export interface AnswerOptions {
   readonly backend: ControlBackend;
   readonly clock: Clock;
   readonly log: Log;
   readonly turns: Turns;
   readonly dumps: KernelDumps;
+  /** Lists and dumps that are being answered. */
+  readonly long: { running: number };
   /** While an answer waits for its reader. */
   readonly stallMs: number;
   /** Between two signs of life to a client that waits for slow work. */
@@ -46,6 +51,7 @@ export async function answer(
     const { endpoint, name } = findEndpoint(path, request.method ?? "", response);
     const body = await readBody(request, endpoint.method === "POST");
     place.working();
+    if (endpoint.long === true) countLong(response, options.long);
     if (endpoint.slow === true) bePatient(request, response, options.clock, options.progressMs);
     const call: Call = {
       backend: options.backend,
@@ -93,6 +99,19 @@ function clockOfClient(response: ServerResponse, { clock, turns }: AnswerOptions
 function throwIfGone(response: ServerResponse): void {
   if (!response.destroyed) return;
   throw new KrtdError("client-gone", "Cannot finish the answer to a client: it closed the connection");
+}
+
+function countLong(response: ServerResponse, long: { running: number }): void {
+  if (long.running >= MAX_LONG) {
+    throw new ApiError(
+      503,
+      "too-many-lists",
+      `krtd already sends ${MAX_LONG} lists`,
+      "Try again in a moment; krtctl show status always works. Look for programs that ask for lists (ss -xp).",
+    );
+  }
+  long.running++;
+  response.once("close", () => long.running--);
 }
 
 function checkExpectations({ headers, httpVersion }: IncomingMessage): void {

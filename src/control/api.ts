@@ -25,20 +25,22 @@ export interface Endpoint {
   readonly handle: (call: Call) => void | Promise<void>;
   /** The work may take minutes: no deadline ends it, and a client that asks hears that it goes on (server.ts). */
   readonly slow?: true;
+  /** A list or a dump: only so many run at once, so that places are left for short questions. */
+  readonly long?: true;
 }
 
 export const ENDPOINTS: readonly Endpoint[] = [
   { method: "GET", path: "/healthz", handle: health },
   { method: "GET", path: "/v1/status", handle: status },
-  { method: "GET", path: "/v1/routes", handle: routes },
-  { method: "GET", path: "/v1/kernel", handle: kernel, slow: true },
+  { method: "GET", path: "/v1/routes", handle: routes, long: true },
+  { method: "GET", path: "/v1/kernel", handle: kernel, slow: true, long: true },
   { method: "GET", path: "/v1/interfaces", handle: interfaces },
   { method: "GET", path: "/v1/protocols", handle: protocols },
   { method: "GET", path: "/v1/tables", handle: tables },
-  { method: "GET", path: "/v1/static", handle: statics },
+  { method: "GET", path: "/v1/static", handle: statics, long: true },
   { method: "GET", path: "/v1/drift", handle: drift },
-  { method: "GET", path: "/v1/explain", handle: explain, slow: true },
-  { method: "GET", path: "/v1/diff", handle: diff, slow: true },
+  { method: "GET", path: "/v1/explain", handle: explain, slow: true, long: true },
+  { method: "GET", path: "/v1/diff", handle: diff, slow: true, long: true },
   { method: "POST", path: "/v1/configure", handle: configure, slow: true },
   { method: "POST", path: "/v1/plan", handle: plan, slow: true },
   { method: "POST", path: "/v1/shutdown", handle: shutdown },

@@ -7,6 +7,8 @@ import { ApiError } from "./api-error.ts";
 export const MAX_BODY_BYTES: number = 1024 * 1024;
 /** A body of full size comes in 2,048 pieces of 512 bytes; more means that it is sent to make work. */
 const MAX_PIECES = 8 * 1024;
+/** No body has more than one level. What nests half a million deep takes the JSON parser a tenth of a second. */
+const MAX_DEPTH = 32;
 const FIRST_BYTES = 4 * 1024;
 const OBJECT_HINT = 'The body is an object, as in {"keep":true}, or nothing.';
 
@@ -72,6 +74,9 @@ function decode(bytes: Buffer): string {
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {
   if (text.trim() === "") return {};
+  if (nestsDeeper(text, MAX_DEPTH)) {
+    throw new ApiError(400, "bad-body", `The body nests more than ${MAX_DEPTH} deep`, OBJECT_HINT);
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -82,6 +87,22 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
     throw new ApiError(400, "bad-body", "The body is not a JSON object", OBJECT_HINT);
   }
   return value as Record<string, unknown>;
+}
+
+function nestsDeeper(json: string, limit: number): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let i = 0; i < json.length; i++) {
+    const character = json[i];
+    if (quoted) {
+      if (character === "\\") i++;
+      else if (character === '"') quoted = false;
+    } else if (character === '"') quoted = true;
+    else if (character === "[" || character === "{") {
+      if (++depth > limit) return true;
+    } else if (character === "]" || character === "}") depth--;
+  }
+  return false;
 }
 
 function tooLarge(): ApiError {

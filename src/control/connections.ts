@@ -1,7 +1,8 @@
 /**
  * Who is served. There are 64 places. When all are taken, a newcomer gets that of the client who has kept krtd waiting
  * the longest (no request yet, half a request, an answer not read), if that is half a second or more: those who connect
- * and say nothing cannot lock the operator out. Nobody to send away: the newcomer is refused, at once and in words.
+ * and say nothing cannot lock the operator out. Is there none, one who has been answered before is to leave after the
+ * answer that is being made: those who ask without end cannot either. Else the newcomer is refused, at once and in words.
  *
  * A connection that got its last words lingers for a second: closed with bytes unread, it would be an error to a client
  * that still writes, and the words would not be seen.
@@ -19,6 +20,8 @@ import { Turns } from "./turns.ts";
 
 /** Connections served at once. */
 export const MAX_CONNECTIONS = 64;
+/** More, while those who are to leave still get their answers. */
+const LEAVING = 16;
 /** A client may keep krtd waiting for so long even when others want its place. */
 const PATIENCE_MS = 500;
 const LINGER_MS = 1_000;
@@ -47,7 +50,7 @@ export class Connections {
 
   /** What the HTTP parser is to read of a new connection, or null: it was refused. */
   admit(raw: Socket): MeteredSocket | null {
-    if (this.places.size >= MAX_CONNECTIONS && !this.giveAwayPlace()) {
+    if (this.places.size >= MAX_CONNECTIONS && !this.giveAwayPlace() && !this.sendOneAway()) {
       this.log.warn("control connections refused: all places are taken", { places: MAX_CONNECTIONS });
       raw.on("error", () => {});
       raw.resume();
@@ -96,6 +99,17 @@ export class Connections {
     this.places.delete(chosen.socket);
     chosen.giveAway(placeGivenAway());
     return true;
+  }
+
+  /** Those who came first leave first. False: nobody has been answered yet, or enough are leaving. */
+  private sendOneAway(): boolean {
+    if (this.places.size >= MAX_CONNECTIONS + LEAVING) return false;
+    for (const place of this.places.values()) {
+      if (!place.hadItsTurn) continue;
+      place.close();
+      return true;
+    }
+    return false;
   }
 
   private linger(raw: Socket): void {

@@ -52,6 +52,7 @@ export class Place {
   private state: State = "request";
   private since: number;
   private closing = false;
+  private served = false;
   /** Sent when all that was asked before is answered; the connection ends with it. */
   private lastWords: string | null = null;
   private current: Asked | null = null;
@@ -112,6 +113,11 @@ export class Place {
     else this.socket.destroy();
   }
 
+  /** Whether it was served at least once, and is not about to end. */
+  get hadItsTurn(): boolean {
+    return this.served && !this.closing;
+  }
+
   /** Ends it now, or after the answer that is on its way. */
   close(): void {
     this.closing = true;
@@ -127,11 +133,15 @@ export class Place {
 
   private next(): void {
     this.current = null;
+    this.served = true;
     if (this.socket.destroyed || this.socket.writableEnded) return;
+    if (this.closing) {
+      this.socket.destroy();
+      return;
+    }
     const asked = this.queue.shift();
     if (asked !== undefined) this.begin(asked);
     else if (this.lastWords !== null) this.endWith(this.lastWords);
-    else if (this.closing) this.socket.destroy();
     else {
       this.enter(this.socket.holds ? "request" : "idle");
       this.socket.feed();

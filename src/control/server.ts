@@ -65,6 +65,7 @@ export async function startControl(options: ControlOptions): Promise<ControlServ
     log,
     turns: connections.turns,
     dumps: new KernelDumps(),
+    long: { running: 0 },
     stallMs: deadlines.stallMs,
     progressMs: deadlines.progressMs,
   });
