@@ -371,7 +371,7 @@ function quietAddresses(entry: Entry): string {
   return [...entry.addresses.keys()].sort().join("\n");
 }
 
-function addressKey(a: AddressInfo): string {
+export function addressKey(a: AddressInfo): string {
   return `${a.family} ${a.w0} ${a.w1} ${a.w2} ${a.w3} ${a.length} ${a.peer ?? ""}`;
 }
 

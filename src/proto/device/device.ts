@@ -7,7 +7,7 @@
 import { Alarm } from "../../lib/alarm.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import type { Interfaces } from "../../nest/iface.ts";
+import { addressKey, type Interfaces } from "../../nest/iface.ts";
 import type { Protocol } from "../../nest/protocol.ts";
 import type { AddressInfo, LinkInfo, Os } from "../../sysdep/os.ts";
 import type { DeviceConfig } from "./config.ts";
@@ -48,6 +48,11 @@ export class DeviceProtocol implements Protocol {
   private readonly alarm: Alarm;
   private events = 0;
   private losses = 0;
+  /**
+   * While everything is read: what events told meanwhile, by what they told of; null: that is gone. It may be newer than
+   * what is read, and it is never older than what it leaves out.
+   */
+  private told: Map<string, (() => void) | null> | null = null;
   private stopped = true;
 
   constructor(options: DeviceOptions) {
@@ -130,24 +135,31 @@ export class DeviceProtocol implements Protocol {
     const { interfaces } = this.options;
     const known = interfaces.byIndex(link.ifindex) !== undefined;
     interfaces.link(link);
+    this.told?.set(linkKey(link), () => interfaces.link(link));
     if (!known) this.scanIn(NEW_LINK_MS);
   }
 
   linkGone(ifindex: number): void {
     this.events++;
     this.options.interfaces.linkGone(ifindex);
+    this.told?.set(linkKey({ ifindex }), null);
   }
 
   addressChanged(address: AddressInfo): void {
     this.events++;
     const { interfaces } = this.options;
-    if (interfaces.byIndex(address.ifindex) === undefined) this.scanIn(NEW_LINK_MS);
-    else interfaces.address(address);
+    const isKnown = (): boolean => interfaces.byIndex(address.ifindex) !== undefined;
+    if (isKnown()) interfaces.address(address);
+    else this.scanIn(NEW_LINK_MS);
+    this.told?.set(addressOf(address), () => {
+      if (isKnown()) interfaces.address(address);
+    });
   }
 
   addressGone(address: AddressInfo): void {
     this.events++;
     this.options.interfaces.addressGone(address);
+    this.told?.set(addressOf(address), null);
   }
 
   private async scanOnce(): Promise<boolean> {
@@ -157,6 +169,8 @@ export class DeviceProtocol implements Protocol {
     const eventsBefore = this.events;
     const lossesBefore = this.losses;
     this.alarm.cancel();
+    const told = new Map<string, (() => void) | null>();
+    this.told = told;
     const read = await os.scanInterfaces({
       link: (link) => links.push(link),
       address: (address) => addresses.push(address),
@@ -165,8 +179,10 @@ export class DeviceProtocol implements Protocol {
     const outcome = lost ? { complete: false, reason: "notifications were lost meanwhile" } : read;
     // Applied in one go: no event of the monitor may fall between the beginning and the end of a full update.
     interfaces.beginFull();
-    for (const link of links) interfaces.link(link);
-    for (const address of addresses) interfaces.address(address);
+    for (const link of links) if (!told.has(linkKey(link))) interfaces.link(link);
+    for (const address of addresses) if (!told.has(addressOf(address))) interfaces.address(address);
+    for (const again of told.values()) again?.();
+    this.told = null;
     if (outcome.complete) {
       interfaces.endFull();
       if (this.events === eventsBefore) this.lastCompleteAt = clock.now();
@@ -177,7 +193,7 @@ export class DeviceProtocol implements Protocol {
       log.warn("interface scan incomplete", { reason: outcome.reason });
     }
     if (!outcome.complete) this.scanIn(RETRY_MS);
-    // An event that came while the dump ran may be newer than what the dump showed.
+    // An event that came while the dump ran may be older than what the dump showed, and be the last of its kind.
     if (this.events !== eventsBefore) this.scanIn(SETTLE_MS);
     if (this.config.scanTimeMs > 0) this.scanIn(this.config.scanTimeMs);
     return outcome.complete;
@@ -186,4 +202,12 @@ export class DeviceProtocol implements Protocol {
   private scanIn(delayMs: number): void {
     if (!this.stopped) this.alarm.within(delayMs);
   }
+}
+
+function linkKey({ ifindex }: Pick<LinkInfo, "ifindex">): string {
+  return String(ifindex);
+}
+
+function addressOf(address: AddressInfo): string {
+  return `${address.ifindex} ${addressKey(address)}`;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { parseIp } from "../../../src/lib/ip.ts";
 import { silentLog } from "../../../src/lib/log.ts";
 import { AttrsTable } from "../../../src/nest/attrs.ts";
 import { type InterfaceEvent, Interfaces } from "../../../src/nest/iface.ts";
@@ -35,6 +36,30 @@ describe("DeviceProtocol", () => {
     await device.start();
     expect(interfaces.byName("v0")?.up).toBe(true);
     expect(interfaces.byName("lo")).toMatchObject({ up: false, loopback: true });
+    await device.stop();
+  });
+
+  it("does not undo what events tell while it reads, as if what it read were newer", async () => {
+    const { device, kernel, os, interfaces, clock, events, v0 } = await setup();
+    kernel.addAddress(v0, parseIp("10.0.0.1")!, 24);
+    await device.start();
+    const scan = os.scanInterfaces.bind(os);
+    os.scanInterfaces = async (sink) => {
+      const outcome = await scan(sink);
+      os.scanInterfaces = scan;
+      // After the dumps and before their end is seen.
+      kernel.addAddress(v0, parseIp("10.0.5.2")!, 24);
+      kernel.removeAddress(v0, parseIp("10.0.0.1")!, 24);
+      kernel.rename(v0, "wan0");
+      await settle();
+      return outcome;
+    };
+    events.length = 0;
+    await device.scan();
+    expect(interfaces.byName("wan0")?.ifindex).toBe(v0);
+    expect(events).toEqual(["address-added v0", "address-removed v0", "renamed wan0"]);
+    await clock.advance(1000);
+    expect(events).toHaveLength(3);
     await device.stop();
   });
 
