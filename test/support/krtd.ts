@@ -57,6 +57,8 @@ export interface RunningKrtd extends AsyncDisposable, KrtdApi {
 
 export interface KrtdOptions {
   readonly args?: readonly string[];
+  /** What Node runs in place of bin/krtd.js. */
+  readonly program?: string;
   /** Put before `node`: ["setpriv", …]. */
   readonly wrapper?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -77,7 +79,8 @@ export async function startKrtd(ns: Netns, yaml: string, options: KrtdOptions = 
   await writeFile(config, yaml);
   for (const [name, text] of Object.entries(options.files ?? {}))
     await writeFile(join(directory, name), text);
-  const command = [...(options.wrapper ?? []), process.execPath, KRTD, "-c", config, "--socket", socket];
+  const program = [process.execPath, options.program ?? KRTD];
+  const command = [...(options.wrapper ?? []), ...program, "-c", config, "--socket", socket];
   // ip execs what it is told to run: the pid is krtd's own, so that signals reach it and nothing else.
   const child = spawn("ip", ["netns", "exec", ns.name, ...command, ...(options.args ?? [])], {
     stdio: ["ignore", "pipe", "pipe"],
