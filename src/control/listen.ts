@@ -8,11 +8,11 @@
  * closed (0600) from the bind on and opened last.
  */
 
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from "node:fs";
+import { chmodSync, chownSync, lstatSync, readFileSync, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
 import { errorText, KrtdError } from "../lib/errors.ts";
-import { acquireLock, hintOf, type TryFlock } from "./lock.ts";
+import { acquireLock, hintOf, makeDirectory, type TryFlock } from "./lock.ts";
 import { checkSocketPath } from "./socket-path.ts";
 
 /**
@@ -65,7 +65,7 @@ export async function listenUnix(server: Server, options: ListenOptions): Promis
 
 function createParent(path: string): void {
   try {
-    mkdirSync(dirname(path), { mode: 0o755, recursive: true });
+    makeDirectory(dirname(path), 0o755);
   } catch (error) {
     throw listenFailed(path, `cannot create ${dirname(path)}: ${errorText(error)}`, error);
   }

@@ -60,7 +60,7 @@ export function acquireLock(file: string, what: string, tryFlock: TryFlock): Loc
 /** Locks a directory for this process by the file krtd.lock in it. The directory is created (0750) if need be. */
 export function lockDirectory(path: string, tryFlock: TryFlock): Lock {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o750 });
+    makeDirectory(path, 0o750);
   } catch (error) {
     throw new KrtdError("lock-failed", `Cannot create state directory ${path}: ${errorText(error)}`, {
       hint: hintOf(error),
@@ -68,6 +68,17 @@ export function lockDirectory(path: string, tryFlock: TryFlock): Lock {
     });
   }
   return acquireLock(join(path, "krtd.lock"), `state directory ${path}`, tryFlock);
+}
+
+/** With those above it, if need be. */
+export function makeDirectory(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { recursive: true, mode });
+  } catch (error) {
+    // On a read-only file system Node says ENOENT; asked for the one directory, it tells the truth.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") mkdirSync(path, { mode });
+    else throw error;
+  }
 }
 
 function heldLock(fd: number, file: string): Lock {
