@@ -162,7 +162,7 @@ export class Configuration {
     const { previous } = this;
     if (previous === null || !this.options.running()) return null;
     const plan = await planConfig(this.config, previous, this.options.clock);
-    await this.apply(previous, plan, false, "undo");
+    await this.apply(previous, plan, false, "undo", false);
     return { ok: true, file: previous.file, plan, applied: true };
   }
 
@@ -182,20 +182,32 @@ export class Configuration {
     }
     const plan = await planConfig(this.config, loaded.config, clock);
     if (!applies || !running()) return { ok: true, file: wanted, plan, applied: false };
-    await this.apply(loaded.config, plan, mode === "soft", "configure");
-    if (undoAfterMs !== null) {
-      this.undoAt = clock.now() + undoAfterMs;
-      this.undoAlarm.within(undoAfterMs);
-    }
+    // What waits to be confirmed goes on waiting when nothing changes, and with a limit of its own the change joins it.
+    const joins = this.undoAt !== null && (plan.empty || undoAfterMs !== null);
+    await this.apply(loaded.config, plan, mode === "soft", "configure", joins);
+    if (undoAfterMs !== null && (joins || !plan.empty)) this.undoWithin(undoAfterMs);
     return { ok: true, file: wanted, plan, applied: true };
   }
 
-  private async apply(next: KrtConfig, plan: ConfigPlan, soft: boolean, reason: string): Promise<void> {
+  private undoWithin(ms: number): void {
+    this.undoAt = this.options.clock.now() + ms;
+    this.undoAlarm.cancel();
+    this.undoAlarm.within(ms);
+  }
+
+  /** `joins`: what runs is not confirmed, and this is not either: both are undone at once. */
+  private async apply(
+    next: KrtConfig,
+    plan: ConfigPlan,
+    soft: boolean,
+    reason: string,
+    joins: boolean,
+  ): Promise<void> {
     const { log, surroundings, clock, onConfig } = this.options;
     const before = this.config;
     const started = clock.now();
-    this.confirm();
-    this.previous = before;
+    if (!joins) this.confirm();
+    if (!joins && !plan.empty) this.previous = before;
     this.config = next;
     this.error = null;
     this.loadedAt = clock.wall();

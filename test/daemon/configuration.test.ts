@@ -132,7 +132,6 @@ describe("undo", () => {
       left: 2,
     },
     { why: "another configuration", act: (d) => d.configure(THREE), left: 3 },
-    { why: "the same one once more", act: (d) => d.configure(TWO), left: 2 },
     { why: "going back by hand", act: (d) => d.during(d.daemon.configuration.undo()), left: 1 },
   ];
   it.each(KEEPS)("does not happen by itself after $why", async ({ act, left }) => {
