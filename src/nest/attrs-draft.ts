@@ -44,6 +44,9 @@ export const RTNH_F_ONLINK = 4;
 /** linux/rtnetlink.h: RTAX_MAX is 17; bits of METRICS and indexes of metric values. */
 export const RTAX_LIMIT = 18;
 
+/** So many are sorted in place. */
+const FEW_NEXTHOPS = 128;
+
 export class AttrsDraft {
   /** Grows on demand: re-read after every call. Valid up to `length` once finished. */
   words: Int32Array = new Int32Array(256);
@@ -169,6 +172,10 @@ export class AttrsDraft {
   /** Insertion sort by the nexthop's words: sets are small, and the kernel mostly shows them in order. */
   private sortNexthops(count: number): void {
     const { words, swap } = this;
+    if (count > FEW_NEXTHOPS) {
+      this.sortMany(count);
+      return;
+    }
     for (let i = 1; i < count; i++) {
       const from = ATTRS_HEADER_WORDS + i * NEXTHOP_WORDS;
       for (let k = 0; k < NEXTHOP_WORDS; k++) swap[k] = words[from + k]!;
@@ -179,6 +186,18 @@ export class AttrsDraft {
       }
       words.set(swap, j + NEXTHOP_WORDS);
     }
+  }
+
+  /** One message may have eight thousand: moving each of them past all others would take half a second. */
+  private sortMany(count: number): void {
+    const { words } = this;
+    const end = ATTRS_HEADER_WORDS + count * NEXTHOP_WORDS;
+    const nexthops: Int32Array[] = [];
+    for (let at = ATTRS_HEADER_WORDS; at < end; at += NEXTHOP_WORDS) {
+      nexthops.push(words.slice(at, at + NEXTHOP_WORDS));
+    }
+    nexthops.sort((a, b) => compareAt(a, 0, b));
+    for (const [i, nexthop] of nexthops.entries()) words.set(nexthop, ATTRS_HEADER_WORDS + i * NEXTHOP_WORDS);
   }
 
   private reserve(words: number): void {

@@ -122,8 +122,9 @@ export function readErrorText(
   flags: number,
 ): string | null {
   if ((flags & NLM_F_ACK_TLVS) === 0 || end - start < 4 + NLMSG_HDRLEN) return null;
-  const ours = (flags & NLM_F_CAPPED) !== 0 ? NLMSG_HDRLEN : align4(view.getUint32(start + 4, true));
-  return readTextAttribute(bytes, view, start + 4 + ours, end);
+  const quoted = (flags & NLM_F_CAPPED) !== 0 ? NLMSG_HDRLEN : view.getUint32(start + 4, true);
+  if (quoted < NLMSG_HDRLEN || quoted > end - start) return null;
+  return readTextAttribute(bytes, view, start + 4 + align4(quoted), end);
 }
 
 /** As readErrorText, for NLMSG_DONE: there the attributes follow errno at once. */

@@ -22,6 +22,15 @@ import {
 /** ifinfomsg of a dump of all links: AF_UNSPEC and nothing else. */
 export const LINK_DUMP_PAYLOAD: Uint8Array = new Uint8Array(IFINFOMSG_LENGTH);
 
+/** linux/if.h: with its NUL. */
+const IFNAMSIZ = 16;
+
+/** linux/netdevice.h */
+const MAX_ADDR_LEN = 32;
+
+/** The kernel's own kinds have a dozen letters at most. */
+const LONGEST_KIND = 64;
+
 /**
  * Decodes the payload bytes[start..end). Null when it is malformed or nameless (wireless events), and for
  * AF_BRIDGE: those tell of a bridge port, and their deletion is not the deletion of the link.
@@ -41,12 +50,15 @@ export function decodeLink(bytes: Uint8Array, view: DataView, start: number, end
     const { start: at, end: valueEnd } = cursor;
     switch (cursor.type) {
       case IFLA_IFNAME:
+        if (valueEnd - at > IFNAMSIZ) return null;
         name = readLatin1(bytes, at, valueEnd);
+        if (name.length === IFNAMSIZ) return null;
         break;
       case IFLA_MTU:
         mtu = readU32(view, at, valueEnd, mtu);
         break;
       case IFLA_ADDRESS:
+        if (valueEnd - at > MAX_ADDR_LEN) return null;
         mac = valueEnd > at ? formatMac(bytes, at, valueEnd) : null;
         break;
       case IFLA_LINKINFO:
@@ -83,7 +95,10 @@ function decodeKind(bytes: Uint8Array, view: DataView, start: number, end: numbe
   const cursor = new AttributeCursor();
   cursor.reset(view, start, end);
   while (cursor.next()) {
-    if (cursor.type === IFLA_INFO_KIND) return readLatin1(bytes, cursor.start, cursor.end) || null;
+    if (cursor.type !== IFLA_INFO_KIND) continue;
+    return cursor.end - cursor.start > LONGEST_KIND
+      ? null
+      : readLatin1(bytes, cursor.start, cursor.end) || null;
   }
   return null;
 }

@@ -100,6 +100,7 @@ export function decodeNexthops(
     if (attributes.malformed) return false;
     const { family, w0, w1, w2, w3 } = gateway;
     const device = view.getInt32(at + 4, true);
+    if (device < 0) return false;
     const onlink = bytes[at + 2]! & RTNH_F_ONLINK;
     attrs.addNexthop(family, w0, w1, w2, w3, device, bytes[at + 3]! + 1, onlink, encap);
     at += align4(length);

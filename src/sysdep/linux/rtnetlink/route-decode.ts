@@ -47,6 +47,9 @@ import type { RouteView } from "./route-view.ts";
 /** linux/icmpv6.h: ICMPV6_ROUTER_PREF_MEDIUM, which all routes have but those of router advertisements. */
 const PREF_MEDIUM = 0;
 
+/** net/tcp.h: with its NUL. */
+const TCP_CA_NAME_MAX = 16;
+
 const attributes = new AttributeCursor();
 const nested = new AttributeCursor();
 const gateway = new Gateway();
@@ -92,6 +95,8 @@ export function decodeRoute(
       case RTA_OIF:
         if (size !== 4) return false;
         device = view.getInt32(at, true);
+        // Those below 0 are krtd's own, for interfaces that do not exist yet.
+        if (device < 0) return false;
         break;
       case RTA_PRIORITY:
         if (size !== 4) return false;
@@ -202,6 +207,7 @@ function decodeMetrics(
   while (nested.next()) {
     const rtax = nested.type;
     if (rtax === RTAX_CC_ALGO) {
+      if (nested.end - nested.start > TCP_CA_NAME_MAX) return false;
       attrs.setMetric(rtax, congestionId(readLatin1(bytes, nested.start, nested.end)));
     } else if (rtax >= RTAX_LIMIT) {
       attrs.markOpaque(hashBytes(bytes, nested.start, nested.end, rtax));
