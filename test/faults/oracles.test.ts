@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { configText, FAMILIES, foreignLines } from "../support/families.ts";
 import { makeDirectory, type RunningKrtd } from "../support/krtd.ts";
 import { type Netns, waitFor } from "../support/netns.ts";
+import { scopeOf } from "./support/fault.ts";
 import { createLinks } from "./support/links.ts";
 import {
   bounded,
@@ -87,11 +88,11 @@ it("B tells a foreign route that went, came or changed", async () => {
 
 it("C tells writes into another namespace, table, family or protocol", async () => {
   const messages = await recording.messages();
-  const scope = { ns, tables: [254], families: [4, 6] as const, protocols: [120] };
+  const scope = scopeOf(ns);
   withinScope(messages, [scope]);
   await using elsewhere = await createLinks();
   const others = [
-    { ...scope, ns: elsewhere },
+    scopeOf(elsewhere),
     { ...scope, tables: [1000] },
     { ...scope, families: [4] as const },
     { ...scope, protocols: [4] },

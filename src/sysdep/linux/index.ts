@@ -52,6 +52,7 @@ export function openLinuxOs(options: LinuxOsOptions): Os {
   const transport = new SocketTransport({
     rxBufferBytes,
     netns,
+    open: options.openSocket,
     ...(clock === undefined ? {} : { clock }),
     onSmallBuffer(grantedBytes) {
       log.info("the receive buffer is smaller than rx-buffer asks: bursts of changes may overflow it", {

@@ -24,7 +24,7 @@ import {
   withinScope,
 } from "./oracles.ts";
 import { type Random, randomFrom, seeds } from "./random.ts";
-import { createRecording, type RecordedOptions, type Recording } from "./recorded.ts";
+import { createRecording, namespaceNumber, type RecordedOptions, type Recording } from "./recorded.ts";
 import { inputOf, installed, type WantedRoutes } from "./wanted.ts";
 
 /** Of npm run test:faults; longer waits and larger numbers are worth it then. */
@@ -67,6 +67,7 @@ export interface CheckOptions {
   readonly withinMs?: number;
   /** Lines of the log that this fault causes. */
   readonly expected?: RegExp;
+  /** Where it may write; default: table main of its own namespace. */
   readonly scopes?: readonly Scope[];
   readonly growthBytes?: number;
 }
@@ -90,6 +91,11 @@ export function fault(name: string, runs: Runs, body: (world: World) => Promise<
   it(`${name} (${all.length} seeds)`, { timeout: RUN_MS * all.length }, async () => {
     for (const seed of all) await run(name, seed, runs.topology ?? createLinks, body);
   });
+}
+
+/** Table main of a namespace, with krtd's own number. */
+export function scopeOf(ns: Netns): Scope {
+  return { namespace: namespaceNumber(ns), tables: [MAIN], families: [4, 6], protocols: [PROTOCOL] };
 }
 
 /** A configuration of kernel4 and kernel6 for these routes, scanning only when asked to. */
@@ -155,7 +161,7 @@ async function createWorld({ name, seed, ns, directory, note, started }: WorldPa
     note(`krtd ${krtd.pid} starts`);
     return krtd;
   };
-  const defaultScope: Scope = { ns, tables: [MAIN], families: [4, 6], protocols: [PROTOCOL] };
+  const defaultScope = scopeOf(ns);
   return {
     seed,
     random: randomFrom(seed),

@@ -13,7 +13,7 @@ import type { Family } from "../../../src/lib/ip.ts";
 import { foreignLines } from "../../support/families.ts";
 import type { RunningKrtd } from "../../support/krtd.ts";
 import { type Netns, waitFor } from "../../support/netns.ts";
-import { namespaceNumber, type Recording } from "./recorded.ts";
+import type { Recording } from "./recorded.ts";
 import { changesNothing, RTM_DELROUTE, type SentMessage } from "./sent-messages.ts";
 import { installable, installed, type WantedRoutes } from "./wanted.ts";
 
@@ -25,7 +25,8 @@ const RTM_F_EXCL = 0x200;
 
 /** Where krtd may write. */
 export interface Scope {
-  readonly ns: Netns;
+  /** As namespaceNumber() has it. */
+  readonly namespace: bigint;
   readonly tables: readonly number[];
   readonly families: readonly Family[];
   readonly protocols: readonly number[];
@@ -95,14 +96,13 @@ export async function foreignUntouched(ns: Netns, before: readonly string[]): Pr
 /** C, of all that was ever sent. */
 export function withinScope(messages: readonly SentMessage[], scopes: readonly Scope[]): void {
   expect(messages.length, "C: messages recorded").toBeGreaterThan(0);
-  const allowed = scopes.map((scope) => ({ ...scope, namespace: namespaceNumber(scope.ns) }));
   const strays = messages.filter((message) => {
     if (changesNothing(message)) return false;
     const { namespace, route, type, flags } = message;
     if (route === null || route === "unreadable") return true;
     // An addition that neither excludes nor replaces would join a foreign multipath route.
     if (type !== RTM_DELROUTE && (flags & (RTM_F_REPLACE | RTM_F_EXCL)) === 0) return true;
-    return !allowed.some(
+    return !scopes.some(
       (scope) =>
         scope.namespace === namespace &&
         scope.tables.includes(route.table) &&

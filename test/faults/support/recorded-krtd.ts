@@ -8,7 +8,8 @@
  *   KRTD_TEST_SOCKETS  JSON: SocketFaults
  *   KRTD_TEST_FAULTS   directory; a fault lasts while the file of its name is there
  *
- *   no-net-admin  the thread that sends commands has no CAP_NET_ADMIN meanwhile
+ *   no-net-admin  the thread that sends commands has no CAP_NET_ADMIN meanwhile; a number in the file says for how
+ *                 many sends
  *   lose-acks     of each batch the answers from a certain one on are lost, and the socket says ENOBUFS, as the
  *                 kernel does; the file holds the share of batches that lose any
  *   no-answers    no answer to any command comes, and nothing says so
@@ -93,10 +94,12 @@ async function sendUnprivileged(socket: NetlinkSocket, bytes: Uint8Array, length
 
 class RecordedSocket implements NetlinkSocket {
   readonly portId: number;
+  readonly receiveBufferBytes: number;
   private readonly inner: NetlinkSocket;
   private readonly role: Role;
   private readonly namespace: bigint;
   private batches = 0;
+  private refused = 0;
   /** Answers of this batch that still get through; -1: all. */
   private passing = -1;
   private told = false;
@@ -105,6 +108,7 @@ class RecordedSocket implements NetlinkSocket {
     this.inner = inner;
     this.role = role;
     this.portId = inner.portId;
+    this.receiveBufferBytes = inner.receiveBufferBytes;
     const link = readlinkSync("/proc/thread-self/ns/net");
     this.namespace = BigInt(/\d+/.exec(link)?.[0] ?? "0");
   }
@@ -115,9 +119,7 @@ class RecordedSocket implements NetlinkSocket {
     this.batches++;
     this.passing = this.answersThatPass();
     this.told = false;
-    return active("no-net-admin")
-      ? sendUnprivileged(this.inner, bytes, length)
-      : this.inner.send(bytes, length);
+    return this.mayWrite() ? this.inner.send(bytes, length) : sendUnprivileged(this.inner, bytes, length);
   }
 
   async receive(buffer: ReceiveBuffer): Promise<number> {
@@ -150,6 +152,12 @@ class RecordedSocket implements NetlinkSocket {
 
   close(): Promise<void> {
     return this.inner.close();
+  }
+
+  private mayWrite(): boolean {
+    if (!active("no-net-admin")) return true;
+    const limit = readFileSync(join(faults, "no-net-admin"), "utf8");
+    return limit !== "" && ++this.refused > Number(limit);
   }
 
   private answersThatPass(): number {
