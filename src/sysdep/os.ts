@@ -56,6 +56,8 @@ export interface RouteQuery {
   readonly family: Family;
   /** Full table id. The implementation filters in the kernel when it can and always again by itself. */
   readonly table: number;
+  /** Only routes of this rtm_protocol; absent: of all. */
+  readonly protocol?: number;
 }
 
 export interface InterfaceSink {

@@ -279,7 +279,9 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     if (this.frozen) return;
     // Any new route may be the one that a gateway of ours is reached by, any other may have hidden that.
     this.gatewayMayBeReached();
-    if (route.table === this.kernelTable) this.events.take(route, change, port);
+    if (route.table !== this.kernelTable) return;
+    this.cycle.tableEvent(route, change === "gone");
+    this.events.take(route, change, port);
   }
 
   /** A route came by which waiting ones may be possible. */

@@ -21,15 +21,17 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { KernelReport, ScanState } from "../../nest/protocol.ts";
 import { DRIFTED } from "../../nest/sync-flags.ts";
-import type { Os } from "../../sysdep/os.ts";
+import type { KernelRoute, Os } from "../../sysdep/os.ts";
 import type { KernelConfig } from "./config.ts";
 import type { DriftLog } from "./drift.ts";
+import { EarlyEnd } from "./early-end.ts";
 import type { ExportQueue } from "./export-queue.ts";
 import type { AlienRoutes } from "./learn.ts";
 import { type Absence, prune } from "./prune.ts";
 import type { Redirects } from "./redirects.ts";
 import { RouteScan } from "./scan.ts";
 import { ScanDrift } from "./scan-drift.ts";
+import { ScanFigures } from "./scan-figures.ts";
 import type { OwnNumbers } from "./status.ts";
 import type { SyncState } from "./sync-state.ts";
 
@@ -88,13 +90,8 @@ export class ScanCycle {
   /** Notifications were lost, and those from now on may be missing too: what a dump shows proves nothing. */
   private deaf = false;
   private unproven = 0;
-  private failedInRow = 0;
-  private count = 0;
-  private incomplete = 0;
-  private lastAt: number | null = null;
-  private lastDurationMs: number | null = null;
-  private lastProblem: string | null = null;
-  private lastRoutes = 0;
+  private readonly figures = new ScanFigures();
+  private readonly earlyEnd: EarlyEnd;
   private released = false;
   private held = false;
   private provenOnce = false;
@@ -115,6 +112,7 @@ export class ScanCycle {
   constructor(options: ScanCycleOptions) {
     this.options = options;
     this.drift = new ScanDrift(options);
+    this.earlyEnd = new EarlyEnd(options);
     this.alarm = new Alarm(options.clock, () => void this.run());
   }
 
@@ -125,19 +123,11 @@ export class ScanCycle {
 
   /** Why the last scan was not complete, or null when it was (or none has ended yet). */
   get problem(): string | null {
-    return this.lastProblem;
+    return this.figures.lastProblem;
   }
 
   report(): KernelReport["scan"] {
-    return {
-      state: this.state,
-      count: this.count,
-      incomplete: this.incomplete,
-      lastAt: this.lastAt,
-      lastDurationMs: this.lastDurationMs,
-      lastProblem: this.lastProblem,
-      routes: this.lastRoutes,
-    };
+    return this.figures.report(this.state);
   }
 
   /** Scans and prunes; resolves with whether the scan was complete. What it queued may not be written yet. */
@@ -168,6 +158,7 @@ export class ScanCycle {
   /** An interface came, went or changed. */
   interfaceEvent(reason: string): void {
     this.disturbed = true;
+    if (this.options.state.table.family === 4) this.earlyEnd.forgetFat();
     this.request(reason);
   }
 
@@ -189,20 +180,26 @@ export class ScanCycle {
     this.routeEvents++;
   }
 
+  /** One of the protocol's own table. */
+  tableEvent(route: KernelRoute, gone: boolean): void {
+    this.earlyEnd.event(route, gone);
+  }
+
   /** Notifications were lost: a scan under way is not acted on, and none begins before resync(). */
   eventsLost(): void {
     this.losses++;
     this.deaf = true;
+    this.earlyEnd.forgetFat();
   }
 
-  /** Notifications come again, and none will be missing: everything must be looked at. Resolves as run() does. */
-  resync(): Promise<boolean> {
+  /** Notifications come again, and none will be missing. Resolves with whether all that can be seen was looked at. */
+  async resync(): Promise<boolean> {
     this.deaf = false;
     // The first scan, which is still to come, looks at everything.
-    if (this.state === "init" || this.stopping) return Promise.resolve(true);
+    if (this.state === "init" || this.stopping) return true;
     this.disturbed = true;
     this.asked = true;
-    return this.run();
+    return (await this.run()) || this.earlyEnd.isCut;
   }
 
   /** No further scan begins, and one under way is not acted on. */
@@ -218,7 +215,7 @@ export class ScanCycle {
 
   /** Who changes routes all the time must not keep krtd scanning all the time: half of it at most. */
   private soon(delayMs: number): void {
-    const rest = this.lastEnd + (this.lastDurationMs ?? 0) - this.options.clock.now();
+    const rest = this.lastEnd + (this.figures.lastDurationMs ?? 0) - this.options.clock.now();
     this.within(Math.max(COALESCE_MS, rest, delayMs));
   }
 
@@ -233,21 +230,22 @@ export class ScanCycle {
     try {
       complete = await this.scan();
     } catch (error) {
-      this.failed(error instanceof Error ? error.message : String(error));
+      this.figures.failed(error instanceof Error ? error.message : String(error));
       log.error("scan failed", { protocol: name, error });
     }
     state.failing.tell(log, name);
     this.state = this.initialized ? "idle" : "first-scan";
-    this.lastAt = clock.wall();
+    this.figures.lastAt = clock.wall();
     this.lastEnd = clock.now();
     const { scanTimeMs } = this.options.config();
-    if (!complete) this.within(Math.min(RETRY_MIN_MS * 2 ** Math.min(this.failedInRow, 10), RETRY_MAX_MS));
+    const { failedInRow } = this.figures;
+    if (!complete) this.within(Math.min(RETRY_MIN_MS * 2 ** Math.min(failedInRow, 10), RETRY_MAX_MS));
     if (scanTimeMs > 0) this.within(scanTimeMs);
     return complete;
   }
 
   private async scan(): Promise<boolean> {
-    const { os, clock, log, name, state, queue, numbers, redirects } = this.options;
+    const { clock, log, name, state, queue, numbers, redirects } = this.options;
     const config = this.options.config();
     const aliens = this.options.aliens();
     await this.options.refreshInterfaces(INTERFACE_MAX_AGE_MS);
@@ -277,31 +275,31 @@ export class ScanCycle {
       },
       stopped: () => this.stopping,
     });
-    const query = { family: state.table.family, table: config.kernelTable };
     try {
-      const read = await os.scanRoutes(query, scan);
-      const lost = this.losses !== lossesBefore;
-      const outcome = lost ? { ...read, complete: false, reason: LOST } : read;
-      this.count++;
-      this.lastRoutes = outcome.messages;
+      const lost = (): boolean => this.losses !== lossesBefore;
+      const read = await this.earlyEnd.read(scan, first, () => this.stopping || lost());
+      this.figures.count++;
+      this.figures.routes = read.messages;
       if (this.stopping) return false;
+      const outcome = lost() ? { ...read, complete: false, reason: LOST } : read;
       if (!outcome.complete) {
         scan.abandon();
         this.disturbed ||= before;
         this.asked ||= asked;
-        this.failed(outcome.reason ?? "incomplete");
+        this.figures.failed(outcome.reason ?? "incomplete");
         log.warn("scan incomplete, nothing pruned", { protocol: name, reason: outcome.reason });
         return false;
       }
-      this.lastProblem = null;
-      this.failedInRow = 0;
-      const whole = await this.prune(scan, this.absence(changesBefore), disturbed);
+      const problem = this.earlyEnd.conclude(outcome.cut);
+      if (problem === null) this.figures.succeeded();
+      else this.figures.failed(problem);
+      const pruned = await this.prune(scan, this.absence(changesBefore), disturbed);
       // What the next one finds may still be the doing of what disturbed this one.
       if (scan.postponed || scan.doubtful) this.disturbed ||= before;
       // A route that came to be wanted by another source meanwhile, as it was, is not written: it may be gone all the same.
       if (scan.postponed && asked) this.soon(0);
-      this.lastDurationMs = clock.now() - startedAt;
-      return whole;
+      this.figures.lastDurationMs = clock.now() - startedAt;
+      return pruned && problem === null;
     } finally {
       scan.abandon();
       await scan.discard(clock);
@@ -312,8 +310,9 @@ export class ScanCycle {
     const known = absence !== "unknown";
     if (!known) scan.postponed = true;
     const { state, queue, clock, log, name, onLearned } = this.options;
-    const aliens = this.options.aliens();
     const first = !this.initialized;
+    // What is behind an early end is not shown, and not gone. Before the first scan nothing was known of it.
+    const aliens = this.earlyEnd.isCut && !first ? null : this.options.aliens();
     const { losses } = this;
     this.state = "pruning";
     this.initialized = true;
@@ -375,12 +374,6 @@ export class ScanCycle {
     if (this.settled) return;
     this.settled = true;
     this.options.onSettled();
-  }
-
-  private failed(problem: string): void {
-    this.incomplete++;
-    this.failedInRow++;
-    this.lastProblem = problem;
   }
 
   /**

@@ -21,7 +21,7 @@ export class RouteScanner {
 
   /** Hands each route of the table to `sink` in one reused view. Rejects only with what the sink threw. */
   async scan(query: RouteQuery, sink: RouteSink): Promise<ScanOutcome> {
-    const filtered = encodeRouteDumpFilter(query.family, query.table);
+    const filtered = encodeRouteDumpFilter(query.family, query.table, query.protocol);
     const first = await this.run(query, filtered, sink);
     if (!refusesFilter(first.reply)) return first.outcome;
     return (await this.run(query, withoutFilter(filtered), sink)).outcome;
@@ -34,7 +34,7 @@ export class RouteScanner {
   ): Promise<{ readonly reply: DumpReply; readonly outcome: ScanOutcome }> {
     // A view of its own: a scan of another table may be queued behind this one.
     const view = new RouteView();
-    const { family, table } = query;
+    const { family, table, protocol } = query;
     let undecoded = 0;
     const reply = await this.transport.dump(
       { type: RTM_GETROUTE, payload },
@@ -42,7 +42,9 @@ export class RouteScanner {
         if (type !== RTM_NEWROUTE) return;
         if (!decodeRoute(bytes, data, start, end, view)) undecoded++;
         // Routes for certain sources (ip -6 route … from …) have a key of their own, which krtd has no name for.
-        else if (view.table === table && view.family === family && view.sourceLength === 0) sink.route(view);
+        else if (view.table === table && view.family === family && view.sourceLength === 0) {
+          if (protocol === undefined || view.protocol === protocol) sink.route(view);
+        }
       },
     );
     this.malformed += undecoded;

@@ -4,9 +4,10 @@
  * keeps one for ever too, once something was put into it).
  */
 
+import { compareDumpOrder } from "../../lib/dump-order.ts";
 import type { IpAddress } from "../../lib/ip.ts";
 import { type Prefix, prefixContains } from "../../lib/prefix.ts";
-import { compareNets, keyOfNet, netOf } from "./route.ts";
+import { keyOfNet, netOf } from "./route.ts";
 
 interface Bucket<E> {
   readonly net: Prefix;
@@ -98,7 +99,7 @@ export class NetLists<E> {
   /** The nets of a table in dump order. */
   nets(table: number): Prefix[] {
     const buckets = this.tables.get(table)?.nets.values() ?? [];
-    return Array.from(buckets, (bucket) => bucket.net).sort(compareNets);
+    return Array.from(buckets, (bucket) => bucket.net).sort((a, b) => compareDumpOrder(a.family, a, b));
   }
 
   /** A copy of every list with where it stands: the tables may be changed while one walks it. */

@@ -26,7 +26,7 @@ import {
 import { Faults } from "./faults.ts";
 import type { KernelEvent, ModelKernel } from "./kernel.ts";
 import { type AttrsWords, RouteFlyweight, requestOf } from "./kernel-route.ts";
-import { SUCCESS } from "./route.ts";
+import { type RouteView, SUCCESS } from "./route.ts";
 
 /** One change that was sent, with what the caller was told (deleting what is not there is a success). */
 export interface JournalEntry {
@@ -103,7 +103,7 @@ export class ModelOs implements Os {
   async scanRoutes(query: RouteQuery, sink: RouteSink): Promise<ScanOutcome> {
     const kernel = this.opened();
     await Promise.resolve();
-    const { family, table } = query;
+    const { family, table, protocol } = query;
     const reason = this.faults.takeIncompleteScan();
     const flyweight = new RouteFlyweight();
     const nets = kernel.nets(family, table);
@@ -112,6 +112,9 @@ export class ModelOs implements Os {
     for (let i = 0; i < end; i++) {
       if (this.closed) return { complete: false, reason: "the transport was closed", messages };
       for (const route of kernel.routesOf(table, nets[i]!)) {
+        if (protocol !== undefined && route.protocol !== protocol) continue;
+        // As if it were the end of the table.
+        if (!fitsFrame(route)) return { complete: true, reason: null, messages };
         sink.route(flyweight.show(route));
         messages++;
         this.faults.shown(messages);
@@ -175,6 +178,11 @@ export class ModelOs implements Os {
       if (answer.message !== null) batch.errorText.set(i, answer.message);
     }
   }
+}
+
+/** Whether a dump can show the route: a message is at most a frame of 32 KiB without the kernel's overhead. */
+function fitsFrame({ prefix, nexthops }: RouteView): boolean {
+  return 60 + nexthops.length * (prefix.family === 4 ? 16 : 28) <= 32_448;
 }
 
 /** Delivers the kernel's events in a later microtask, in order, own echoes left out. */

@@ -103,17 +103,6 @@ export function keyOfNet(net: Prefix): string {
   return netKey(net.w0, net.w1, net.w2, net.w3, net.length);
 }
 
-/** The order of a dump: by address (unsigned), the longer prefix of one address first. */
-export function compareNets(a: Prefix, b: Prefix): number {
-  return (
-    (a.w0 >>> 0) - (b.w0 >>> 0) ||
-    (a.w1 >>> 0) - (b.w1 >>> 0) ||
-    (a.w2 >>> 0) - (b.w2 >>> 0) ||
-    (a.w3 >>> 0) - (b.w3 >>> 0) ||
-    b.length - a.length
-  );
-}
-
 /** The flags of the wire, by verb. */
 export interface InsertFlags {
   readonly create: boolean;

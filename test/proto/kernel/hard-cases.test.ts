@@ -423,12 +423,15 @@ describe("an IPv4 dump that leaves out routes, as it may while others change the
   const NOISE = "10.3.0.0/16";
   const learned = () => f.protocol.report().learned;
 
-  /** The next `times` dumps show nothing but what changes meanwhile, if it does. */
+  /** The next `times` dumps show nothing but what changes meanwhile, if it does; nor do those that look again. */
   function blind(times: number, noisy: boolean): void {
     const scan = f.os.scanRoutes.bind(f.os);
     let left = times;
+    let blinded = false;
     f.os.scanRoutes = async (query, sink) => {
-      if (left === 0) return scan(query, sink);
+      if (query.protocol !== undefined) return scan(query, blinded ? { route: () => {} } : sink);
+      blinded = left > 0;
+      if (!blinded) return scan(query, sink);
       left--;
       if (noisy) f.foreign({ op: "add", prefix: NOISE, metric: 500 + left, protocol: 4, type: 6 });
       await settle();

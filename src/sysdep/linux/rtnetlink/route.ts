@@ -13,13 +13,14 @@ export { RouteView } from "./route-view.ts";
 
 /**
  * The payload of an RTM_GETROUTE dump of one table. A kernel with NETLINK_GET_STRICT_CHK filters by it, an
- * older one answers with every table of the family. Table 0 asks for all.
+ * older one answers with every table of the family. Table 0 asks for all, protocol 0 for those of all.
  */
-export function encodeRouteDumpFilter(family: Family, table: number): Uint8Array {
+export function encodeRouteDumpFilter(family: Family, table: number, protocol = 0): Uint8Array {
   const bytes = new Uint8Array(RTMSG_LENGTH + 8);
   const view = new DataView(bytes.buffer);
   bytes[0] = family === 4 ? AF_INET : AF_INET6;
   bytes[4] = table > 255 ? RT_TABLE_COMPAT : table;
+  bytes[5] = protocol;
   putU32(view, RTMSG_LENGTH, RTA_TABLE, table);
   return bytes;
 }
