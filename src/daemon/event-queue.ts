@@ -22,6 +22,7 @@ const CHANGES: readonly RouteChange[] = ["new", "replaced", "gone"];
 export type OtherEvent =
   | { readonly kind: "link"; readonly link: LinkInfo }
   | { readonly kind: "link gone"; readonly ifindex: number }
+  | { readonly kind: "nexthop gone" }
   | { readonly kind: "address" | "address gone"; readonly address: AddressInfo };
 
 type Filled = { -readonly [K in keyof KernelRoute]: KernelRoute[K] };
@@ -160,6 +161,9 @@ function tell(sink: Omit<MonitorSink, "lost" | "route">, other: OtherEvent): voi
       return;
     case "link gone":
       sink.linkGone(other.ifindex);
+      return;
+    case "nexthop gone":
+      sink.nexthopGone();
       return;
     case "address":
       sink.address(other.address);

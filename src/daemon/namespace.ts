@@ -199,6 +199,9 @@ export class Namespace {
         linkGone: (ifindex) => device.linkGone(ifindex),
         address: (address) => device.addressChanged(address),
         addressGone: (address) => device.addressGone(address),
+        nexthopGone() {
+          for (const kernel of kernels()) kernel.nexthopGone();
+        },
         route(route, change, port) {
           for (const kernel of kernels()) {
             if (kernel.family === route.family) kernel.routeEvent(route, change, port);

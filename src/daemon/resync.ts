@@ -116,6 +116,11 @@ export class Resync implements MonitorSink {
     else if (this.mode === "queue") this.other({ kind: "address gone", address });
   }
 
+  nexthopGone(): void {
+    if (this.mode === "pass") this.options.sink.nexthopGone();
+    else if (this.mode === "queue") this.other({ kind: "nexthop gone" });
+  }
+
   route(route: KernelRoute, change: RouteChange, port: number): void {
     if (this.mode === "pass") {
       this.options.sink.route(route, change, port);

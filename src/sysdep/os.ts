@@ -77,6 +77,8 @@ export type RouteChange = "new" | "replaced" | "gone";
 export interface MonitorSink extends InterfaceSink {
   linkGone(ifindex: number): void;
   addressGone(address: AddressInfo): void;
+  /** A nexthop object is gone: routes by it, or by a group it was in, went or lost a way without a word (IPv4). */
+  nexthopGone(): void;
   /**
    * A route changed: own echoes (by port id) are already left out. `port` is the netlink port of whoever did it
    * (mostly its process id), 0 when the kernel acted by itself.

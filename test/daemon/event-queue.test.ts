@@ -40,6 +40,7 @@ function listener(): { readonly heard: string[]; readonly sink: Omit<MonitorSink
       link: (link) => void heard.push(`link ${link.name}`),
       linkGone: (ifindex) => void heard.push(`link gone ${ifindex}`),
       address: ({ ifindex }) => void heard.push(`address ${ifindex}`),
+      nexthopGone: () => void heard.push("nexthop gone"),
       addressGone: ({ ifindex }) => void heard.push(`address gone ${ifindex}`),
       route: (shown, change, port) => void heard.push(textOf(shown, change, port)),
     },
@@ -63,9 +64,10 @@ describe("EventQueue", () => {
     queue.other({ kind: "address", address });
     queue.other({ kind: "address gone", address });
     queue.other({ kind: "link gone", ifindex: 3 });
+    queue.other({ kind: "nexthop gone" });
     put(3, 0, "gone");
     expected.splice(1, 0, "link eth0");
-    expected.splice(3, 0, "address 4", "address gone 4", "link gone 3");
+    expected.splice(3, 0, "address 4", "address gone 4", "link gone 3", "nexthop gone");
     queue.replay(sink, 2);
     expect([heard.length, queue.isEmpty]).toEqual([2, false]);
     queue.replay(sink, 100);

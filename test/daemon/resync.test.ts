@@ -228,6 +228,7 @@ function driver(queueWords: number) {
       link: ({ name }) => void heard.push(`link ${name}`),
       linkGone: () => {},
       address: () => {},
+      nexthopGone: () => {},
       addressGone: () => {},
       route: ({ w0 }) => void heard.push(`route ${w0}`),
     },

@@ -195,4 +195,27 @@ describe.each(FAMILIES)("IPv$family: learn", (it6) => {
     await ns.ip("link set v1 down");
     await waitFor("none is left", async () => (await learned(krtd)) === null, DEADLINE_MS);
   });
+
+  it("follows nexthop objects, of which the kernel tells no routes", async () => {
+    await using ns = await createTopology();
+    await settled(ns);
+    await using krtd = await startSynced(ns, configOf(it6, [], { kernel: { learn: true, "scan-time": 0 } }));
+    for (const [id, hop] of [
+      [7, via],
+      [8, other],
+    ] as const) {
+      await ns.ip(`${flag} nexthop add id ${id} ${hop} dev v0`);
+    }
+    await ns.ip("nexthop add id 9 group 7/8");
+    await ns.ip(`${flag} route add ${prefix} nhid 9 metric 10 ${STATIC}`);
+    await ns.ip(`${flag} route add ${net(2)} nhid 7 metric 10 ${STATIC}`);
+    const both = async (): Promise<unknown> => [await learned(krtd), await learned(krtd, net(2))];
+    const becomes = (expected: readonly (string | null)[]): Promise<void> =>
+      waitFor(`learned is ${expected}`, async () => String(await both()) === String(expected), DEADLINE_MS);
+    await becomes([`10 ${via} ${otherGateway}`, `10 ${via}`]);
+    await ns.ip("nexthop del id 7");
+    await becomes([`10 ${other}`, null]);
+    await ns.ip("nexthop del id 9");
+    await becomes([null, null]);
+  });
 });

@@ -23,6 +23,7 @@ const sink: MonitorSink = {
   link: ({ name, flags }) => seen.push(`link ${name} ${(flags & 1) !== 0 ? "up" : "down"}`),
   linkGone: () => seen.push("link gone"),
   address: ({ family, length }) => seen.push(`address ${family} /${length}`),
+  nexthopGone: () => {},
   addressGone: ({ family, length }) => seen.push(`address ${family} /${length} gone`),
   route: (route, change) =>
     seen.push(`${change === "gone" ? "-" : "+"} ${routeText(route).split(" ")[0]} ${route.protocol}`),

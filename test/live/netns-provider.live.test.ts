@@ -160,6 +160,7 @@ describe("A namespace whose name is deleted while it is served", () => {
       link: ({ name }) => void events.push(`link ${name}`),
       linkGone() {},
       address() {},
+      nexthopGone: () => {},
       addressGone() {},
       route() {},
       lost() {},

@@ -101,7 +101,15 @@ function inside(): void {
         });
         expect([outcome.complete, names.sort(), addresses >= 4]).toEqual([true, ["lo", "v0", "v1"], true]);
         expect(await os.mayWrite()).toBe(true);
-        const sink = { link() {}, linkGone() {}, address() {}, addressGone() {}, route() {}, lost() {} };
+        const sink = {
+          nexthopGone() {},
+          link() {},
+          linkGone() {},
+          address() {},
+          addressGone() {},
+          route() {},
+          lost() {},
+        };
         expect(await os.monitor(sink)).toBeNull();
       }));
   });

@@ -119,6 +119,7 @@ export class SpoiltDumps implements Os {
       link: (link) => sink.link(link),
       linkGone: (ifindex) => sink.linkGone(ifindex),
       address: (address) => sink.address(address),
+      nexthopGone: () => {},
       addressGone: (address) => sink.addressGone(address),
       lost: (reason) => sink.lost(reason),
       route: (route, change, port) => {

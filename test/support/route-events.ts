@@ -31,6 +31,7 @@ export class RouteEvents implements MonitorSink {
   linkGone(): void {}
   address(): void {}
   addressGone(): void {}
+  nexthopGone(): void {}
 
   route(route: KernelRoute, change: RouteChange, port: number): void {
     if (route.table === RT_TABLE_LOCAL) return;

@@ -5,6 +5,7 @@
  */
 
 import { Alarm } from "../../lib/alarm.ts";
+import { Gate } from "../../lib/gate.ts";
 import type { Family } from "../../lib/ip.ts";
 import { Channel, type ExportSink } from "../../nest/channel.ts";
 import type { InterfaceEvent } from "../../nest/iface.ts";
@@ -51,10 +52,6 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   readonly kernel: KernelFacet = this;
   readonly family: Family;
   readonly kernelTable: number;
-  readonly firstSync: Promise<void>;
-  /** Resolves when stop() has done its work. */
-  readonly stopped: Promise<void>;
-  readonly fed: Promise<void>;
   private config: KernelConfig;
   private readonly channel: Channel;
   private readonly options: KernelOptions;
@@ -67,11 +64,10 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   private readonly cycle: ScanCycle;
   private readonly writable: boolean;
   private readonly wakeAlarm: Alarm;
-  private readonly sourcesReady: Promise<void>;
-  private markReady: () => void = () => {};
-  private markFed: () => void = () => {};
-  private markSynced: () => void = () => {};
-  private markStopped: () => void = () => {};
+  private readonly sourcesReady = new Gate();
+  private readonly feeding = new Gate();
+  private readonly syncing = new Gate();
+  private readonly stopping = new Gate();
   private frozen = false;
   private unlisten: (() => void) | null = null;
 
@@ -101,20 +97,8 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     // A table nothing is exported to is never written to: what carries our number there is not ours to judge.
     this.writable = !options.observe && !config.export.rejectsAll;
     this.wakeAlarm = new Alarm(clock, () => this.queue.wake());
-    this.sourcesReady = new Promise((resolve) => {
-      this.markReady = resolve;
-    });
-    this.fed = new Promise((resolve) => {
-      this.markFed = resolve;
-    });
-    this.stopped = new Promise((resolve) => {
-      this.markStopped = resolve;
-    });
-    this.firstSync = new Promise((resolve) => {
-      this.markSynced = resolve;
-    });
     this.setLearn();
-    if (this.aliens === null) this.markFed();
+    if (this.aliens === null) this.feeding.open();
     const { state, queue, cycle, events } = assemble({
       ...options,
       config: () => this.config,
@@ -125,15 +109,28 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       writable: this.writable,
       drift: this.driftLog,
       onOutrun: () => this.wakeSoon(),
-      onLearned: () => this.markFed(),
+      onLearned: () => this.feeding.open(),
       onSettled: () => {
-        if (!this.frozen) this.markSynced();
+        if (!this.frozen) this.syncing.open();
       },
     });
     this.state = state;
     this.queue = queue;
     this.cycle = cycle;
     this.events = events;
+  }
+
+  get firstSync(): Promise<void> {
+    return this.syncing.opened;
+  }
+
+  get fed(): Promise<void> {
+    return this.feeding.opened;
+  }
+
+  /** Resolves when stop() has done its work. */
+  get stopped(): Promise<void> {
+    return this.stopping.opened;
   }
 
   get inSync(): boolean {
@@ -156,7 +153,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   sourcesFed(): void {
-    this.markReady();
+    this.sourcesReady.open();
     void this.cycle.run();
   }
 
@@ -176,8 +173,8 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   freeze(): void {
     if (this.frozen) return;
     this.frozen = true;
-    this.markReady();
-    this.markFed();
+    this.sourcesReady.open();
+    this.feeding.open();
     this.wakeAlarm.cancel();
     this.cycle.cancel();
     this.queue.discard();
@@ -205,7 +202,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     // Another instance may take the table over: it must not find what this one believed.
     await walkNodes(state.table.fib, (node) => state.forget(node), clock);
     state.close();
-    this.markStopped();
+    this.stopping.open();
   }
 
   /**
@@ -284,6 +281,12 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     this.events.take(route, change, port);
   }
 
+  /** Others' routes went, or changed, without a word; ours need no nexthop objects. */
+  nexthopGone(): void {
+    if (this.frozen || (this.aliens === null && this.state.rivals.size === 0)) return;
+    this.cycle.request("a nexthop object is gone");
+  }
+
   /** A route came by which waiting ones may be possible. */
   gatewayMayBeReached(): void {
     this.queue.outrun();
@@ -314,7 +317,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
 
   /** Waits until the route sources have fed: a scan before that would take their routes for stale. */
   async scan(): Promise<boolean> {
-    await this.sourcesReady;
+    await this.sourcesReady.opened;
     const complete = await this.cycle.run();
     await this.queue.drained();
     return complete;

@@ -11,6 +11,7 @@ import {
   NLM_F_REPLACE,
   RTM_DELADDR,
   RTM_DELLINK,
+  RTM_DELNEXTHOP,
   RTM_DELROUTE,
   RTM_NEWADDR,
   RTM_NEWLINK,
@@ -20,6 +21,7 @@ import {
   RTNLGRP_IPV6_IFADDR,
   RTNLGRP_IPV6_ROUTE,
   RTNLGRP_LINK,
+  RTNLGRP_NEXTHOP,
 } from "./netlink/constants.ts";
 import type { NetlinkTransport } from "./netlink/transport.ts";
 import { decodeAddress } from "./rtnetlink/address.ts";
@@ -32,6 +34,7 @@ const GROUPS = [
   RTNLGRP_IPV6_IFADDR,
   RTNLGRP_IPV4_ROUTE,
   RTNLGRP_IPV6_ROUTE,
+  RTNLGRP_NEXTHOP,
 ] as const;
 
 export class RouteMonitor {
@@ -92,6 +95,9 @@ export class RouteMonitor {
         if (family !== AF_INET && family !== AF_INET6) return;
         if (!decodeRoute(bytes, view, start, end, this.view)) this.unreadable(sink, type);
         else if (this.view.sourceLength === 0) sink.route(this.view, routeChange(type, flags), port);
+        return;
+      case RTM_DELNEXTHOP:
+        sink.nexthopGone();
         return;
       default:
         // The groups carry more than krtd asked for (prefix information, statistics): none of it is state.

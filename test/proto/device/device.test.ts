@@ -23,6 +23,7 @@ async function setup(scanTimeMs = 10_000) {
     link: (link) => device.linkChanged(link),
     linkGone: (ifindex) => device.linkGone(ifindex),
     address: (address) => device.addressChanged(address),
+    nexthopGone: () => {},
     addressGone: (address) => device.addressGone(address),
     route: () => {},
     lost: () => {},

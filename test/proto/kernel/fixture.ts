@@ -165,6 +165,7 @@ export async function fixture(
         link: (link) => device.linkChanged(link),
         linkGone: (ifindex) => device.linkGone(ifindex),
         address: (address) => device.addressChanged(address),
+        nexthopGone: () => {},
         addressGone: (address) => device.addressGone(address),
         route(route, change, port) {
           if (route.family === family) protocol.routeEvent(route, change, port);

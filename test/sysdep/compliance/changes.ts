@@ -197,6 +197,7 @@ async function run(rig: ComplianceRig, row: Row, prefix: string): Promise<string
     link() {},
     linkGone() {},
     address() {},
+    nexthopGone: () => {},
     addressGone() {},
     lost: (reason) => seen.push(`lost: ${reason}`),
     route: (route, change, port) => {

@@ -100,6 +100,7 @@ export function interfaceCases(rig: () => ComplianceRig): void {
       link: (link) => seen.push(`link ${link.name} ${(link.flags & IFF_UP) === 0 ? "down" : "up"}`),
       linkGone: (ifindex) => seen.push(`gone ${ifindex}`),
       address: (address) => seen.push(`address ${addressText(address)}`),
+      nexthopGone: () => {},
       addressGone: (address) => seen.push(`address gone ${addressText(address)}`),
       route: (route, change) =>
         seen.push(`${change === "gone" ? "del" : "new"} ${routeText(route).split(" |")[0]}`),

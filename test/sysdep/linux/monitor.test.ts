@@ -6,6 +6,7 @@ import {
   NLM_F_REPLACE,
   RTM_DELADDR,
   RTM_DELLINK,
+  RTM_DELNEXTHOP,
   RTM_DELROUTE,
   RTM_NEWADDR,
   RTM_NEWLINK,
@@ -27,6 +28,7 @@ async function start() {
     link: (info) => seen.push(`link ${info.ifindex}`),
     linkGone: (index) => seen.push(`link ${index} gone`),
     address: () => seen.push("address"),
+    nexthopGone: () => seen.push("nexthop gone"),
     addressGone: () => seen.push("address gone"),
     route: ({ family }, change) => seen.push(`route ${family}${change === "gone" ? " gone" : ""}`),
     lost: (reason) => seen.push(`lost: ${reason}`),
@@ -36,7 +38,7 @@ async function start() {
 
 describe("RouteMonitor", () => {
   it("joins links, addresses and routes of both families", async () => {
-    expect((await start()).transport.groups).toEqual([1, 5, 9, 7, 11]);
+    expect((await start()).transport.groups).toEqual([1, 5, 9, 7, 11, 32]);
   });
 
   it("tells links, addresses and routes, come and gone", async () => {
@@ -47,6 +49,7 @@ describe("RouteMonitor", () => {
     transport.notify(RTM_DELADDR, address);
     transport.notify(RTM_NEWROUTE, route);
     transport.notify(RTM_DELROUTE, route);
+    transport.notify(RTM_DELNEXTHOP, new Uint8Array(8));
     expect(seen).toEqual([
       `link ${ifindex}`,
       `link ${ifindex} gone`,
@@ -54,6 +57,7 @@ describe("RouteMonitor", () => {
       "address gone",
       "route 4",
       "route 4 gone",
+      "nexthop gone",
     ]);
   });
 
@@ -75,7 +79,7 @@ describe("RouteMonitor", () => {
   ])("says of a route that it is %s, and whose port it was", async (change, type, flags, port) => {
     const transport = new FakeTransport();
     const seen: unknown[] = [];
-    const nothing = { link() {}, linkGone() {}, address() {}, addressGone() {}, lost() {} };
+    const nothing = { nexthopGone() {}, link() {}, linkGone() {}, address() {}, addressGone() {}, lost() {} };
     await new RouteMonitor(transport).start({
       ...nothing,
       route: (_, what, whose) => void seen.push(what, whose),
@@ -105,7 +109,15 @@ describe("RouteMonitor", () => {
   it("is null over a transport without notifications", async () => {
     const transport = new FakeTransport();
     transport.supportsMonitor = false;
-    const sink = { link() {}, linkGone() {}, address() {}, addressGone() {}, route() {}, lost() {} };
+    const sink = {
+      nexthopGone() {},
+      link() {},
+      linkGone() {},
+      address() {},
+      addressGone() {},
+      route() {},
+      lost() {},
+    };
     expect(await new RouteMonitor(transport).start(sink)).toBeNull();
   });
 });

@@ -39,6 +39,7 @@ async function hear(os: Os): Promise<() => string[]> {
     link: (link) => void heard.push(`link ${link.name}`),
     linkGone: (ifindex) => void heard.push(`link gone ${ifindex}`),
     address: () => void heard.push("address"),
+    nexthopGone: () => {},
     addressGone: () => void heard.push("address gone"),
     route: (route, change) => void heard.push(`route ${route.protocol}${change === "gone" ? " gone" : ""}`),
     lost: (reason) => void heard.push(`lost: ${reason}`),

@@ -83,6 +83,7 @@ export const RTM_GETADDR = 22;
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
+export const RTM_DELNEXTHOP = 105;
 
 // --- linux/rtnetlink.h: routes --------------------------------------------------------------------------
 /** sizeof(struct rtmsg) */
@@ -130,6 +131,7 @@ export const RTNLGRP_IPV4_IFADDR = 5;
 export const RTNLGRP_IPV4_ROUTE = 7;
 export const RTNLGRP_IPV6_IFADDR = 9;
 export const RTNLGRP_IPV6_ROUTE = 11;
+export const RTNLGRP_NEXTHOP = 32;
 
 // --- linux/rtnetlink.h, linux/if_link.h, linux/if.h: links ----------------------------------------------
 /** sizeof(struct ifinfomsg) */

@@ -12,7 +12,14 @@ import type { Clock } from "../../../lib/clock.ts";
 import { EAGAIN, EBADF, EINTR, ENOBUFS, errnoText } from "../../../lib/errno.ts";
 import { KrtdError } from "../../../lib/errors.ts";
 import type { Drained } from "../../os.ts";
-import { NLMSG_DONE, NLMSG_ERROR, NLMSG_MIN_TYPE, NLMSG_NOOP, NLMSG_OVERRUN } from "./constants.ts";
+import {
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_MIN_TYPE,
+  NLMSG_NOOP,
+  NLMSG_OVERRUN,
+  RTNLGRP_NEXTHOP,
+} from "./constants.ts";
 import type { MutableWireCounters } from "./counters.ts";
 import { MessageCursor } from "./message.ts";
 import { createReceiveBuffer, type NetlinkSocket } from "./socket.ts";
@@ -102,7 +109,8 @@ export class NotifyChannel {
     this.knownDrops = socket.drops();
     for (const group of groups) {
       const result = socket.addMembership(group);
-      if (result < 0) {
+      // Before Linux 5.3 there are no nexthop objects.
+      if (result < 0 && group !== RTNLGRP_NEXTHOP) {
         throw new KrtdError(
           "netlink-unavailable",
           `Cannot join netlink group ${group}: ${errnoText(-result)}`,
