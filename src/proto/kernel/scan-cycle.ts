@@ -270,8 +270,8 @@ export class ScanCycle {
       aliens,
       learnKernel: config.learn === "all",
       unwelcome: (route) => redirects.unwelcome(route, first),
-      drifted: (node, shown) => {
-        if (!disturbed()) this.drift.report(node, shown);
+      drifted: (node, shown, mendable) => {
+        if (!disturbed()) this.drift.report(node, shown, mendable);
       },
       stopped: () => this.stopping,
     });

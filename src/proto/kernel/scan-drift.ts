@@ -32,14 +32,17 @@ export class ScanDrift {
     this.reported = 0;
   }
 
-  /** A route of ours is not what was sent, or (`shown` null) not there, and no event has told of it. */
-  report(node: NodeId, shown: KernelRoute | null): void {
+  /**
+   * A route of ours is not what was sent, or (`shown` null) not there, and no event has told of it. `mendable`: krtd may
+   * write it anew.
+   */
+  report(node: NodeId, shown: KernelRoute | null, mendable = true): void {
     if (++this.reported > MOST_REPORTED) return;
     const { state, drift, clock, name, queue } = this.options;
     const { fib, attrs, family } = state.table;
     const sent = (fib.flags[node]! & SENT) !== 0;
     const taken = shown === null && state.rivals.has(node);
-    const repairs = queue.writable && !taken && !state.contest.has(node);
+    const repairs = mendable && queue.writable && !taken && !state.contest.has(node);
     drift.add({
       at: clock.wall(),
       protocol: name,

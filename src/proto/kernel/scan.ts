@@ -46,8 +46,8 @@ export interface ScanOptions {
   readonly learnKernel: boolean;
   /** Whether this redirect is to be deleted. */
   readonly unwelcome: (redirect: KernelRoute) => boolean;
-  /** Our route of this net is not what was sent, which is still on record. */
-  readonly drifted: (node: NodeId, shown: KernelRoute) => void;
+  /** Our route of this net is not what was sent, which is still on record. `mendable`: krtd may write it anew. */
+  readonly drifted: (node: NodeId, shown: KernelRoute, mendable: boolean) => void;
   /** The protocol is stopping: what is wanted no longer counts, so nothing is judged. */
   readonly stopped: () => boolean;
 }
@@ -149,19 +149,23 @@ export class RouteScan implements RouteSink {
       case "seen":
         this.adopt(node, route);
         return;
-      case "update":
+      case "update": {
+        const merged = this.hasSiblings(node, route);
         if (this.isDrift(node, route)) {
           this.changed++;
-          fib.flags[node]! |= DRIFTED;
-          this.options.drifted(node, route);
+          if (!merged) fib.flags[node]! |= DRIFTED;
+          this.options.drifted(node, route, !merged);
         }
         this.forgetRival(node);
-        // Of a former number of ours all goes: what else it has would not answer to the number of today.
-        if (route.protocol === this.options.ownProtocol && this.judgeSiblings(node, route)) return;
+        if (merged) {
+          this.judgeSiblings(node, route);
+          return;
+        }
         // What we sent and nobody has touched keeps its SYNCED: the change of it can be a REPLACE.
         if ((flags & SYNCED) === 0 || !this.isAsSent(node, route)) this.recordShown(node, route);
         fib.flags[node]! |= VERDICT_UPDATE;
         return;
+      }
       case "duplicate":
         if (this.isAsSent(node, route)) {
           const several = route.attrs.words[ATTRS_NEXTHOPS]! > 1;
@@ -244,21 +248,24 @@ export class RouteScan implements RouteSink {
     this.adopt(node, route);
   }
 
-  /**
-   * Handles an IPv6 route that has all we want and more nexthops: the extra ones go if they are ours, and if they
-   * are not, the route has failed and is left alone. Returns false for any other route.
-   */
-  private judgeSiblings(node: NodeId, route: KernelRoute): boolean {
+  /** Whether this IPv6 route has all we want and more nexthops, which are then in `extraDraft`. */
+  private hasSiblings(node: NodeId, route: KernelRoute): boolean {
+    const { state, ownProtocol } = this.options;
+    // Of a former number of ours all goes: what else it has would not answer to the number of today.
+    if (route.family === 4 || route.protocol !== ownProtocol) return false;
+    return extraNexthops(state.attrs, state.wantedAttrs(node), route.attrs, this.extraDraft);
+  }
+
+  /** The extra nexthops go if they are ours; if they are not, the route has failed and is left alone. */
+  private judgeSiblings(node: NodeId, route: KernelRoute): void {
     const { state } = this.options;
     const { fib } = state.table;
-    if (route.family === 4) return false;
-    if (!extraNexthops(state.attrs, state.wantedAttrs(node), route.attrs, this.extraDraft)) return false;
     const failure = state.failures.intern({ errno: EEXIST, message: FOREIGN_NEXTHOPS, class: "rival" });
     const before = (fib.flags[node]! & SENT) === 0 ? 0 : state.sentAttrs[node]!;
     this.recordShown(node, route);
     fib.flags[node]! |= VERDICT_SEEN;
     // Asked once: what is still there in the next scan, unchanged, does not answer to our protocol number.
-    if (state.failure[node] === failure && state.sentAttrs[node] === before) return true;
+    if (state.failure[node] === failure && state.sentAttrs[node] === before) return;
     state.recordFailure(node, failure);
     this.lookAgain = true;
     const { w0, w1, w2, w3, length, metric } = route;
@@ -272,7 +279,6 @@ export class RouteScan implements RouteSink {
       state.attrs.intern(this.extraDraft),
       this.options.ownProtocol,
     );
-    return true;
   }
 
   /**
