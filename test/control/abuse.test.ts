@@ -4,6 +4,7 @@
  */
 
 import { connect } from "node:net";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   addSampleRoutes,
@@ -201,6 +202,61 @@ describe("a refusal in words for", () => {
   });
 });
 
+/** Sends all at once, shuts down our side, and resolves with all that comes back. */
+function sendAndEnd(bytes: Buffer | string): Promise<string> {
+  return new Promise((resolve) => {
+    let all = "";
+    const socket = connect({ path: running.path, allowHalfOpen: true });
+    socket.on("data", (chunk) => (all += chunk.toString("latin1")));
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(all));
+    socket.on("end", () => socket.end());
+    socket.end(bytes);
+  });
+}
+
+describe("any bytes", () => {
+  const requests = fc.constantFrom(
+    GET,
+    CLOSE,
+    post('{"keep":true}').toString(),
+    `${POST}Transfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n`,
+    get("/v1/routes?in=0.0.0.0%2F0&all").toString(),
+    "POST /v1/protocols/all/scan HTTP/1.1\r\nHost: k\r\n\r\n",
+  );
+  const mutation = fc.record({
+    at: fc.nat(),
+    cut: fc.nat(20),
+    insert: fc.oneof(
+      fc.uint8Array({ maxLength: 8 }).map((bytes) => Buffer.from(bytes)),
+      fc
+        .constantFrom("\r\n", "\r\n\r\n", "\0", "%", ":", " ", "Content-Length: 9\r\n", GET)
+        .map((text) => Buffer.from(text)),
+    ),
+  });
+
+  it("end in answers or an end: a request, mutated and sent with others, harms nobody", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(requests, { minLength: 1, maxLength: 3 }),
+        fc.array(mutation, { maxLength: 4 }),
+        async (sent, mutations) => {
+          let bytes = Buffer.from(sent.join(""));
+          for (const { at, cut, insert } of mutations) {
+            const start = at % (bytes.length + 1);
+            bytes = Buffer.concat([bytes.subarray(0, start), insert, bytes.subarray(start + cut)]);
+          }
+          const told = await sendAndEnd(bytes);
+          expect(told).toMatch(/^($|HTTP\/1\.1 [2345]\d\d )/);
+          for (const [, status] of told.matchAll(/^HTTP\/1\.1 (\d+)/gm)) expect(status).not.toBe("500");
+        },
+      ),
+      { numRuns: 400 },
+    );
+    expect((await ask(running.path, "/healthz")).status).toBe(200);
+  });
+});
+
 describe("pipelined requests", () => {
   it("are answered one after the other, in order, however many come at once", async () => {
     const paths = Array.from({ length: 2_000 }, (_, i) => `/v1/routes?prefix=10.0.${i >> 8}.${i & 255}/32`);
@@ -288,29 +344,12 @@ describe("kernel dumps for clients", () => {
 });
 
 describe("a client that shuts down its side", () => {
-  it("after its request still gets the answer", async () => {
-    const text = await new Promise<string>((resolve) => {
-      let all = "";
-      const socket = connect({ path: running.path, allowHalfOpen: true });
-      socket.on("data", (bytes) => (all += bytes.toString()));
-      socket.on("end", () => resolve(all));
-      socket.end(GET);
-    });
-    expect(text).toMatch(/^HTTP\/1.1 200 /);
-  });
-
   it.each([
-    ["in the middle of the headers", "GET /v1/status HT"],
-    ["in the middle of the body", `${POST}Content-Length: 10\r\n\r\n{`],
-  ])("%s is told that this was no request", async (_why, half) => {
-    const text = await new Promise<string>((resolve) => {
-      let all = "";
-      const socket = connect({ path: running.path, allowHalfOpen: true });
-      socket.on("data", (bytes) => (all += bytes.toString()));
-      socket.on("end", () => resolve(all));
-      socket.end(half);
-    });
-    expect(text).toMatch(/^HTTP\/1.1 400 /);
+    ["after its request still gets the answer", GET, 200],
+    ["in the middle of the headers is told that this was no request", "GET /v1/status HT", 400],
+    ["in the middle of the body is told so, too", `${POST}Content-Length: 10\r\n\r\n{`, 400],
+  ])("%s", async (_what, bytes, status) => {
+    expect(await sendAndEnd(bytes)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(router.shutdowns).toEqual([]);
   });
 });

@@ -73,11 +73,14 @@ describe("places", () => {
 
   it("1,000 connections at once: 64 are served, the others are refused at once and in words", async () => {
     const opened = await Promise.all(Array.from({ length: 1_000 }, () => open("")));
-    const refused = (): typeof opened => opened.filter(({ told }) => told.startsWith("HTTP/1.1 503"));
-    await expect.poll(() => refused().length, { timeout: 5_000 }).toBe(1_000 - 64);
-    for (const { told } of refused()) expect(errorOf(told).code).toBe("too-many-connections");
+    // 408: on a machine so busy that this takes half a second, the first ones have been silent for too long.
+    const refused = (): typeof opened => opened.filter(({ told }) => /^HTTP\/1\.1 (503|408)/.test(told));
+    await expect.poll(() => refused().length, { timeout: 10_000 }).toBe(1_000 - 64);
+    for (const { told } of refused()) {
+      expect(errorOf(told).code).toBe(told.includes(" 503 ") ? "too-many-connections" : "request-timeout");
+    }
     // They do not go; after a second they are closed.
-    await expect.poll(() => refused().every(({ closed }) => closed), { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => refused().every(({ closed }) => closed), { timeout: 10_000 }).toBe(true);
     const served = opened.filter(({ told }) => told === "");
     for (const { socket } of served) socket.write(CLOSE);
     await expect.poll(() => served.filter(({ told }) => told.includes("200 OK")).length).toBe(64);

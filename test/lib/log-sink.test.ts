@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, type writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import koffi from "koffi";
 import { describe, expect, it } from "vitest";
 import { LogSink, nonBlocking } from "../../src/lib/log-sink.ts";
 
@@ -99,6 +100,23 @@ describe("nonBlocking()", () => {
     } finally {
       for (const fd of [held, blocking, own]) closeSync(fd);
       rmSync(directory, { recursive: true });
+    }
+  });
+
+  it("writes to a terminal that takes nothing (Ctrl-S) without waiting", () => {
+    const libc = koffi.load("libc.so.6");
+    const master = openSync("/dev/ptmx", constants.O_RDWR | constants.O_NOCTTY);
+    expect(libc.func("int unlockpt(int fd)")(master)).toBe(0);
+    const name = String(libc.func("const char *ptsname(int fd)")(master));
+    const terminal = openSync(name, constants.O_WRONLY | constants.O_NOCTTY);
+    const own = nonBlocking(terminal);
+    try {
+      expect(isNonBlocking(terminal)).toBe(false);
+      const sink = new LogSink(own, (count) => `lost ${count}`);
+      for (let i = 0; i < 200; i++) sink.write("x".repeat(1_000));
+      expect(sink.lost).toBeGreaterThan(50);
+    } finally {
+      for (const fd of [terminal, own, master]) closeSync(fd);
     }
   });
 

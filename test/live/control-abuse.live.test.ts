@@ -4,17 +4,15 @@
  * The figures are printed; what is asserted is what a busy machine keeps.
  */
 
-import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ATTACKS, startAttack } from "../support/control-attacker.ts";
 import { configText, FAMILIES } from "../support/families.ts";
 import { printFigure, printTimes } from "../support/figures.ts";
 import { type RunningKrtd, startSynced } from "../support/krtd.ts";
 import { createTopology, type Netns, waitFor } from "../support/netns.ts";
 import { monitorRoutes } from "../support/route-monitor.ts";
 
-const ATTACKER = fileURLToPath(new URL("../support/control-attack.mjs", import.meta.url));
 const MANY = 1_000_000;
 /** Foreign routes: what makes a dump of the kernel take a while. */
 const FOREIGN = 20_000;
@@ -28,28 +26,6 @@ const MIB = 1024 * 1024;
 const RSS_LIMIT_BYTES = 400 * MIB;
 
 const V4 = FAMILIES[0]!;
-
-const ATTACKS = [
-  "500 connections that say nothing",
-  "headers byte by byte",
-  "bodies byte by byte",
-  "half requests, then silence",
-  "garbage",
-  "floods of pipelined requests, answers read",
-  "floods of pipelined requests, answers not read",
-  "floods of tiny chunks",
-  "floods of headers",
-  "lengths of 4 GiB",
-  "bodies of 1 MiB of brackets",
-  "1,000 connections that come and go",
-  "64 lists of a million routes, never read",
-  "64 lists of a million routes, read",
-  "64 lists of a million routes, left in the middle",
-  "counts of a million routes, not waited for",
-  "64 kernel dumps, never read",
-  "64 times explain",
-  "64 times diff",
-] as const;
 
 /** Each is deleted once: one that is deleted again and again would be contested, and wait. */
 const OURS = REPAIRS * (ATTACKS.length + 1);
@@ -137,22 +113,6 @@ async function repairs(when: string): Promise<Measured> {
   return { median: printTimes(`repair, ${when}`, times), worst: Math.max(...times) };
 }
 
-/** Runs the attack while `during` runs, and a moment before. */
-async function attacked(name: string, during: () => Promise<void>): Promise<void> {
-  const attacker = spawn(process.execPath, [ATTACKER, krtd.socket, name], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = new Promise((resolve) => attacker.once("close", resolve));
-  try {
-    await new Promise((resolve) => attacker.stdout.once("data", resolve));
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    await during();
-  } finally {
-    attacker.kill("SIGKILL");
-    await ended;
-  }
-}
-
 describe("while attacked with", () => {
   it.each(ATTACKS)("%s, krtd repairs its routes, serves the operator and stays small", async (name) => {
     let peak = 0;
@@ -160,13 +120,15 @@ describe("while attacked with", () => {
     let measured = quiet;
     let operatorMs = 0;
     try {
-      await attacked(name, async () => {
+      {
+        await using _attack = await startAttack(krtd.socket, name);
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
         measured = await repairs(name);
         const before = performance.now();
         const answer = await krtd.ctl("--json", "show", "status");
         operatorMs = performance.now() - before;
         expect(answer.code, answer.stderr).toBe(0);
-      });
+      }
     } finally {
       clearInterval(watch);
     }
