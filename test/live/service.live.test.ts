@@ -19,7 +19,7 @@ let directory: string;
 beforeEach(async () => {
   ns = await createNetns();
   directory = await makeDirectory();
-  chmodSync(directory, 0o777);
+  chmodSync(directory, 0o1777);
 });
 afterEach(async () => {
   await ns.dispose();

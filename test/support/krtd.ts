@@ -73,7 +73,7 @@ export interface KrtdOptions {
 /** Starts krtd on a configuration text; resolves as soon as the process is spawned. */
 export async function startKrtd(ns: Netns, yaml: string, options: KrtdOptions = {}): Promise<RunningKrtd> {
   const directory = options.directory ?? (await makeDirectory());
-  if (options.open === true) await chmod(directory, 0o777);
+  if (options.open === true) await chmod(directory, 0o1777);
   const config = join(directory, "krt.yaml");
   const socket = join(directory, "krtd.sock");
   await writeFile(config, yaml);
