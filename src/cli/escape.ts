@@ -7,7 +7,7 @@ import { escapeCharacter } from "../lib/escape-name.ts";
 
 /** A sentence: spaces and letters of any script stay, control characters and direction marks are escaped. */
 export function escapeText(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escapeCharacter);
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, escapeCharacter);
 }
 
 /** Text of several lines with excerpts of files: line ends and tabs stay, all else is escaped as in a sentence. */

@@ -14,9 +14,10 @@ export function isPlainName(name: string): boolean {
   return /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(name);
 }
 
-/** `\\`, `\xNN` or `\uNNNN` for one UTF-16 unit. */
+/** `\\`, `\xNN` or `\uNNNN`, twice for a character of two UTF-16 units. */
 export function escapeCharacter(c: string): string {
   if (c === "\\") return "\\\\";
+  if (c.length > 1) return c.replace(/./gs, escapeCharacter);
   const code = c.charCodeAt(0);
   return code <= 0xff
     ? `\\x${code.toString(16).padStart(2, "0")}`

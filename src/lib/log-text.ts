@@ -25,13 +25,14 @@ const JOURNAL_PRIORITY: Readonly<Record<LogLevel, string>> = {
 
 const COLOUR: Readonly<Record<LogLevel, string>> = { error: "31", warn: "33", info: "36", debug: "90" };
 
-/** C0 and C1 controls, and the Unicode that moves, hides or reorders text: soft hyphen, bidi and zero-width marks, line separators. */
-const UNSAFE =
-  /[\p{Cc}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\p{Cs}/gu;
+/** C0 and C1 controls, and the Unicode that moves, hides or reorders text: bidi and zero-width marks, tags, line separators. */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /** Makes any text safe inside one line: unsafe characters become `\uXXXX`. Backslashes stay, so it is not reversible. */
 export function escapeUnsafe(text: string): string {
-  return text.replace(UNSAFE, (unsafe) => `\\u${unsafe.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(UNSAFE, (unsafe) =>
+    unsafe.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`),
+  );
 }
 
 /** `key=value`, the value quoted as a JSON string unless it is one plain word. */
