@@ -37,7 +37,7 @@ async function factsOf(ifindex: Promise<number>): Promise<ForgedFacts> {
   };
 }
 
-fault("forged messages to every socket and group", { short: 2, full: 30 }, async (world) => {
+fault("forged messages to every socket and group", { short: 1, full: 30 }, async (world) => {
   const { ns, random, note } = world;
   await world.populate();
   const facts = await factsOf(ifindexOf(ns, "v0"));

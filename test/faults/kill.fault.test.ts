@@ -10,7 +10,7 @@ const FIRST = routeSet(ROUTES);
 const SECOND = routeSet(ROUTES, 1);
 const FILES = { ...FIRST.files, ...SECOND.files };
 
-fault("kill -9 at a random moment of a push", { short: 3, full: 100 }, async (world) => {
+fault("kill -9 at a random moment of a push", { short: 2, full: 100 }, async (world) => {
   const { random, note } = world;
   await world.populate();
   const killSoon = async (krtd: RunningKrtd): Promise<void> => {

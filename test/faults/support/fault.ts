@@ -10,7 +10,7 @@ import { afterAll, expect, it } from "vitest";
 import { configText, FAMILIES, foreignLines } from "../../support/families.ts";
 import { foreignCommands } from "../../support/foreign-routes.ts";
 import { makeDirectory, type RunningKrtd } from "../../support/krtd.ts";
-import type { Netns } from "../../support/netns.ts";
+import { type Netns, waitFor } from "../../support/netns.ts";
 import { createLinks } from "./links.ts";
 import {
   bounded,
@@ -153,6 +153,8 @@ interface WorldParts {
 
 async function createWorld({ name, seed, ns, directory, note, started }: WorldParts): Promise<World> {
   const recording = await createRecording(directory);
+  const tentative = async (): Promise<boolean> => (await ns.ip("-6 addr show tentative")).trim() === "";
+  await waitFor("addresses serve", tentative);
   const footprints = new Map<RunningKrtd, Footprint>();
   let foreign = await foreignLines(ns);
   const start = async (yaml: string, options: RecordedOptions = {}): Promise<RunningKrtd> => {
