@@ -3,6 +3,7 @@
  * truth, and its own routes are not touched once.
  */
 
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { silentLog } from "../../src/lib/log.ts";
 import { AttrsTable } from "../../src/nest/attrs.ts";
@@ -10,6 +11,7 @@ import { LinuxOs } from "../../src/sysdep/linux/index.ts";
 import { openSocket } from "../../src/sysdep/linux/netlink/socket.ts";
 import { SocketTransport } from "../../src/sysdep/linux/netlink/socket-transport.ts";
 import type { Os } from "../../src/sysdep/os.ts";
+import { asNobody } from "../support/as-nobody.ts";
 import { configText, FAMILIES, ownLines } from "../support/families.ts";
 import { printFigure } from "../support/figures.ts";
 import { startSynced } from "../support/krtd.ts";
@@ -59,6 +61,26 @@ describe.each(FAMILIES)("IPv$family: a storm of foreign routes", (it6) => {
     expect([await ownLines(ns, flag), await krtd.writes()]).toEqual([before, writes]);
     expect((await krtd.get<readonly unknown[]>("/v1/drift")).length).toBe(0);
   });
+});
+
+it("a receive buffer that the system does not grant is told, with what helps", async () => {
+  await using ns = await createTopology();
+  const config = configText({}, { root: { netlink: { "rx-buffer": "64MiB" } } });
+  const options = { wrapper: asNobody("-all"), open: true, args: ["--observe"] };
+  await using krtd = await startSynced(ns, config, options);
+  const told = krtd.records(
+    "the receive buffer is smaller than rx-buffer asks: bursts of changes may overflow it",
+  );
+  const limit = Number(readFileSync("/proc/sys/net/core/rmem_max", "utf8"));
+  expect(told).toEqual([
+    expect.objectContaining({
+      level: "info",
+      "asked-bytes": 64 << 20,
+      "granted-bytes": limit,
+      hint: expect.stringContaining("net.core.rmem_max"),
+    }),
+  ]);
+  await krtd.stop();
 });
 
 describe("a notification socket that fails", () => {

@@ -136,4 +136,41 @@ export function interfaceCases(rig: () => ComplianceRig): void {
     await rig().ip("route add blackhole 198.51.100.0/24");
     expect(seen).toHaveLength(heard);
   });
+
+  it("tells nothing while it is paused, forgets that in a drain, and goes on with what came since", async () => {
+    const seen: string[] = [];
+    const ignore = (): void => {};
+    const monitor = await rig().os.monitor({
+      link: ignore,
+      linkGone: ignore,
+      address: ignore,
+      addressGone: ignore,
+      nexthopGone: ignore,
+      route: (route) => seen.push(routeText(route).split(" ")[1] ?? ""),
+      lost: (reason) => seen.push(`lost ${reason}`),
+    });
+    if (monitor === null) return;
+    const add = (net: string): Promise<void> => rig().ip(`route add blackhole ${net}`);
+    try {
+      await add("198.51.100.0/24");
+      await waitFor("the first", () => seen.length > 0);
+      monitor.pause();
+      await add("198.51.101.0/24");
+      expect(await monitor.drain()).toBe("empty");
+      await add("198.51.102.0/24");
+      expect(seen).toHaveLength(1);
+      monitor.resume();
+      await waitFor("the third", () => seen.length > 1);
+      await add("198.51.103.0/24");
+      await waitFor("the fourth", () => seen.length > 2);
+      expect(seen).toEqual(["198.51.100.0/24", "198.51.102.0/24", "198.51.103.0/24"]);
+      monitor.pause();
+      await monitor.close();
+      monitor.resume();
+      await add("198.51.104.0/24");
+      expect(seen).toHaveLength(3);
+    } finally {
+      await monitor.close();
+    }
+  });
 }

@@ -25,6 +25,8 @@ import { MessageCursor } from "./message.ts";
 import { createReceiveBuffer, type NetlinkSocket } from "./socket.ts";
 import type { Subscription } from "./transport.ts";
 
+/** A route's nexthops alone can be 64 KiB, and unlike a dump a notification is as large as it needs to be. */
+const NOTIFICATION_BYTES = 128 * 1024;
 /** Datagrams read in one turn of the event loop: well under a millisecond. */
 const DATAGRAMS_PER_TURN = 64;
 /** A drain that has not come to an end by then has met a storm. */
@@ -59,7 +61,7 @@ interface Listener {
 export class NotifyChannel {
   private socket: NetlinkSocket;
   private readonly options: NotifyChannelOptions;
-  private readonly buffer = createReceiveBuffer();
+  private readonly buffer = createReceiveBuffer(NOTIFICATION_BYTES);
   private readonly cursor = new MessageCursor();
   private listener: Listener | null = null;
   private watching: { close(): void } | null = null;

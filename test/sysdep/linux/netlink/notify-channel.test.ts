@@ -67,8 +67,8 @@ describe("NotifyChannel", () => {
   it.each([
     [
       "truncation",
-      { bytes: message(24, 0, 0, [1]), trueLength: 99_999 },
-      "a notification of 99999 bytes was cut off",
+      { bytes: message(24, 0, 0, [1]), trueLength: 199_999 },
+      "a notification of 199999 bytes was cut off",
     ],
     ["a malformed frame", { bytes: message(24, 0, 0, [1, 2]).slice(0, 17) }, "a notification was malformed"],
     ["NLMSG_OVERRUN", { bytes: message(NLMSG_OVERRUN, 0, 0, []) }, "the kernel reports lost data"],
