@@ -80,7 +80,7 @@ const SETTINGS: readonly [key: string, effect: SettingChange["effect"], (config:
   ["control.mode", "restart", (config) => config.control.mode],
   ["netlink.transport", "restart", (config) => config.netlink.transport],
   ["netlink.rx-buffer", "restart", (config) => config.netlink.rxBufferBytes],
-  ["graceful-restart", "now", (config) => config.gracefulRestart],
+  ["graceful-restart", "restart", (config) => config.gracefulRestart],
 ];
 
 function settingChanges(before: KrtConfig, after: KrtConfig): SettingChange[] {

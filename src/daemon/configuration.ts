@@ -71,8 +71,7 @@ export class Configuration {
     this.config = options.config;
     this.loadedAt = options.clock.wall();
     this.undoAlarm = new Alarm(options.clock, () => {
-      options.log.warn("the configuration was not confirmed in time: going back to the one before");
-      this.undoUnconfirmed().catch((error: unknown) => {
+      this.undoUnconfirmed(this.undoAt).catch((error: unknown) => {
         options.log.error("going back failed", { error: errorText(error) });
       });
     });
@@ -152,9 +151,14 @@ export class Configuration {
     this.confirm();
   }
 
-  /** Of what was done while this waited for its turn, a confirmation counts, and another configuration is one. */
-  private undoUnconfirmed(): Promise<unknown> {
-    return this.options.jobs.run(async () => (this.undoAt === null ? null : await this.undoNow()));
+  /** What was done while this waited for its turn may have confirmed it, or given it more time. */
+  private undoUnconfirmed(dueAt: number | null): Promise<unknown> {
+    const { jobs, log } = this.options;
+    return jobs.run(async () => {
+      if (dueAt === null || this.undoAt !== dueAt) return null;
+      log.warn("the configuration was not confirmed in time: going back to the one before");
+      return await this.undoNow();
+    });
   }
 
   private async undoNow(): Promise<ConfigureResult | null> {

@@ -133,23 +133,31 @@ export class Namespace {
       if (this.closed) return;
       const identity = this.watch?.identity() ?? null;
       if (this.served !== null && this.served.identity === identity) return;
-      if (this.served !== null) {
+      const wasServed = this.served !== null;
+      if (wasServed) {
         this.problem = `Network namespace ${this.name} is gone`;
         this.options.log.warn("a network namespace is gone", { netns: this.name });
         await this.options.onChange(this, false);
         await this.leave();
       }
-      if (identity === null) return;
+      if (identity === null) {
+        if (!wasServed) this.problem = this.missing;
+        return;
+      }
       await this.tryOpen();
       if (this.served !== null) await this.options.onChange(this, true);
     });
+  }
+
+  private get missing(): string {
+    return `There is no network namespace ${this.name}`;
   }
 
   private async tryOpen(): Promise<void> {
     const { name, provider, clock, log } = this.options;
     const identity = name === null ? provider.ownIdentity() : (this.watch?.identity() ?? null);
     if (name !== null && identity === null) {
-      this.problem = `There is no network namespace ${name}`;
+      this.problem = this.missing;
       log.warn("a network namespace is not there: its protocols wait for it", { netns: name });
       return;
     }

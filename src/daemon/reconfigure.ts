@@ -114,7 +114,7 @@ async function reconfigure(protocols: Protocols, spec: ProtocolSpec, soft: boole
       if (protocol instanceof KernelProtocol) await protocol.reconfigure(spec.config, { soft });
       return;
     case "static":
-      if (protocol instanceof StaticProtocol) await protocol.reconfigure(spec.config);
+      if (protocol instanceof StaticProtocol) await protocol.reconfigure(spec.config, soft);
       return;
     case "direct":
       if (protocol instanceof DirectProtocol) await protocol.reconfigure(spec.config, soft);

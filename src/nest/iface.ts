@@ -279,6 +279,10 @@ export class Interfaces {
       if (this.names.get(before.name) === link.ifindex) this.names.delete(before.name);
       this.names.set(link.name, link.ifindex);
       this.emit({ kind: "renamed", iface: this.view(entry), from: before.name });
+    } else if (!this.names.has(link.name)) {
+      // Another one had it for a while, in a dump that showed both.
+      this.names.set(link.name, link.ifindex);
+      this.emit({ kind: "renamed", iface: this.view(entry), from: link.name });
     } else if (before.mtu !== link.mtu || before.mac !== link.mac || before.flags !== link.flags) {
       this.emit({ kind: "changed", iface: this.view(entry) });
     }

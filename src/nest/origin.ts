@@ -5,12 +5,14 @@
  *
  *   protocol   rtm_protocol the kernel showed, for learned routes; 0 for all others
  *   recursive  its nexthops were found by looking up another route: nothing else may be resolved through it
+ *   connected  a net of an interface, as the direct protocol says it: in main the kernel keeps it itself
  *   trail      names of the tables it came through by pipes, first to last: a pipe never puts it into one of them
  */
 
 export interface Origin {
   readonly protocol: number;
   readonly recursive: boolean;
+  readonly connected: boolean;
   readonly trail: readonly string[];
 }
 
@@ -23,11 +25,11 @@ const MOST_ORIGINS = 0x10000;
 const list: Origin[] = [];
 const ids = new Map<string, number>();
 
-internOrigin({ protocol: 0, recursive: false, trail: [] });
+internOrigin({ protocol: 0, recursive: false, connected: false, trail: [] });
 
 /** The number of this origin, 0–65535. Throws RangeError beyond that: protocols times trails are far fewer. */
 export function internOrigin(origin: Origin): number {
-  const key = JSON.stringify([origin.protocol, origin.recursive, origin.trail]);
+  const key = JSON.stringify([origin.protocol, origin.recursive, origin.connected, origin.trail]);
   const known = ids.get(key);
   if (known !== undefined) return known;
   if (list.length >= MOST_ORIGINS)

@@ -175,6 +175,7 @@ export class ProtoManager {
 
   /** Tells every protocol whose fellows have all fed. */
   private releaseFed(): void {
+    if (this.late().length === 0) this.endGrace();
     const late = this.late().filter(({ state }) => this.graceful || state !== "down");
     for (const entry of this.entries) {
       if (entry.state === "up" && late.every((other) => other === entry)) this.release(entry);
@@ -190,12 +191,19 @@ export class ProtoManager {
 
   private feedWaitEnded(): void {
     const late = this.late();
+    this.endGrace();
     const unreleased = this.entries.filter(({ state, released }) => state === "up" && !released);
     if (unreleased.length === 0) return;
     this.log.warn("sources of routes have not fed in time: what nobody wants is deleted now", {
       protocols: late.map(({ protocol }) => protocol.name),
     });
     for (const entry of unreleased) this.release(entry);
+  }
+
+  /** What starts from now on is no part of the restart. */
+  private endGrace(): void {
+    this.graceful = false;
+    this.feedWaitMs = FEED_WAIT_MS;
   }
 
   private release(entry: Entry): void {

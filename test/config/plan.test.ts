@@ -220,8 +220,8 @@ describe("planConfig() says when a setting is felt", () => {
       "netlink: {transport: node-netlink, rx-buffer: 1MiB}\n",
       ["netlink.transport restart", "netlink.rx-buffer restart"],
     ],
-    ["", "graceful-restart: {enabled: true}\n", ["graceful-restart now"]],
-    ["", "graceful-restart: {wait: 30s}\n", ["graceful-restart now"]],
+    ["", "graceful-restart: {enabled: true}\n", ["graceful-restart restart"]],
+    ["", "graceful-restart: {wait: 30s}\n", ["graceful-restart restart"]],
     ["", "protocol-id: 121\nformer-protocol-ids: [120]\n", ["protocol-id now", "former-protocol-ids now"]],
   ])("%j → %j", async (before, after, settings) => {
     const changes = await plan(`${before}device: {}\n`, `${after}device: {}\n`);

@@ -301,3 +301,23 @@ describe("Interfaces.isPreferred()", () => {
     expect(interfaces.isPreferred(iface, found!)).toBe(is);
   });
 });
+
+describe("a dump that shows a name twice, as it was taken over meanwhile", () => {
+  it("leaves the name with the interface that has it", () => {
+    const interfaces = new Interfaces({ requireAddress: false });
+    const read = (...links: readonly (readonly [ifindex: number, name: string])[]): void => {
+      interfaces.beginFull();
+      for (const [ifindex, name] of links) interfaces.link(link(ifindex, name));
+      interfaces.endFull();
+    };
+    read([5, "eth0"]);
+    interfaces.link(link(5, "old"));
+    interfaces.link(link(9, "eth0"));
+    read([5, "eth0"], [9, "eth0"]);
+    read([5, "old"], [9, "eth0"]);
+    expect(interfaces.byName("old")?.ifindex).toBe(5);
+    expect(interfaces.byName("eth0")?.ifindex).toBe(9);
+    read([5, "old"], [9, "eth0"]);
+    expect(interfaces.resolveDevice("eth0")).toBe(9);
+  });
+});

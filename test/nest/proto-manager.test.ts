@@ -238,3 +238,35 @@ describe("ProtoManager tells a protocol that all others have fed", () => {
     expect(await feeds("k1")).toEqual(["k1"]);
   });
 });
+
+describe("graceful restart", () => {
+  it("is about the start: a kernel protocol that restarts later does not wait for one whose namespace is not there", async () => {
+    const clock = new FakeClock();
+    const manager = new ProtoManager({ clock, log: silentLog });
+    const released: string[] = [];
+    const made = (name: string, fails = false) => ({
+      name,
+      type: "kernel" as const,
+      channels: [],
+      netns: null,
+      async start() {
+        if (fails) throw new Error("absent");
+      },
+      async stop() {},
+      allFed: () => void released.push(name),
+      info: () => "",
+    });
+    manager.waitForSources(240_000);
+    manager.add(made("k1"));
+    manager.add(made("k2", true));
+    await manager.start(["k1"]);
+    await clock.advance(241_000);
+    await settle();
+    expect(released).toEqual(["k1"]);
+    await manager.stop("k1", { keep: true });
+    manager.replace(made("k1"));
+    await manager.start(["k1"]);
+    await clock.advance(31_000);
+    expect(released).toEqual(["k1", "k1"]);
+  });
+});

@@ -14,6 +14,7 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { Channel, type ChannelOptions } from "../../src/nest/channel.ts";
 import { ACCEPT_ALL, REJECT_ALL } from "../../src/nest/filter.ts";
+import { internOrigin } from "../../src/nest/origin.ts";
 import type { Protocol, ProtocolEntry } from "../../src/nest/protocol.ts";
 import { Rtable } from "../../src/nest/rtable.ts";
 import { tryFlock } from "../../src/sysdep/linux/flock.ts";
@@ -113,7 +114,10 @@ export async function explainRig(config: Parameters<typeof fixture>[0] = {}): Pr
     offer(source, prefix, attrs, metric = 0, preference) {
       const { w0, w1, w2, w3, length } = prefixOf(prefix);
       const id = fx.attrs.intern(draftOf(attrs));
-      channels.get(source)!.importRoute(w0, w1, w2, w3, length, id, metric, 0, preference);
+      const channel = channels.get(source)!;
+      const connected = channel.table.source(channel.source).sourceType === "direct";
+      const origin = internOrigin({ protocol: 0, recursive: false, connected, trail: [] });
+      channel.importRoute(w0, w1, w2, w3, length, id, metric, origin, preference);
     },
     explain: (prefix, table) =>
       get(`/v1/explain?prefix=${encodeURIComponent(prefix)}${table === undefined ? "" : `&table=${table}`}`),

@@ -8,9 +8,11 @@
 import { formatPrefix, type Prefix } from "../../lib/prefix.ts";
 import { AttrsDraft } from "../../nest/attrs-draft.ts";
 import type { Channel } from "../../nest/channel.ts";
+import { internOrigin } from "../../nest/origin.ts";
 
 /** linux/rtnetlink.h */
 const RTN_UNICAST = 1;
+const CONNECTED = internOrigin({ protocol: 0, recursive: false, connected: true, trail: [] });
 
 interface Net {
   readonly prefix: Prefix;
@@ -84,7 +86,8 @@ export class DirectRoutes {
     draft.addNexthop(0, 0, 0, 0, 0, ifindex, 1, 0, 0);
     draft.finish();
     const attrs = channel.table.attrs.intern(draft);
-    channel.importRoute(prefix.w0, prefix.w1, prefix.w2, prefix.w3, prefix.length, attrs, 0);
+    const { w0, w1, w2, w3, length } = prefix;
+    channel.importRoute(w0, w1, w2, w3, length, attrs, 0, CONNECTED);
   }
 }
 

@@ -9,6 +9,7 @@ import { Gate } from "../../lib/gate.ts";
 import type { Family } from "../../lib/ip.ts";
 import { Channel, type ExportSink } from "../../nest/channel.ts";
 import type { InterfaceEvent } from "../../nest/iface.ts";
+import { originOf } from "../../nest/origin.ts";
 import type {
   DriftRecord,
   KernelFacet,
@@ -360,13 +361,13 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   /**
-   * In main the kernel itself keeps what the direct protocol says: to install it there would double it. What was
+   * In main the kernel itself keeps what direct protocols say, over pipes too: to install it would double it. What was
    * learned from one kernel table, and is more than krtd understands, would be another route in the other one.
    */
   private takes(route: RouteId): boolean {
     const { table } = this.channel;
     if (!isInstallable(table.attrs, table.attrsOf(route))) return false;
-    return this.kernelTable !== RT_TABLE_MAIN || table.source(table.sourceOf(route)).sourceType !== "direct";
+    return this.kernelTable !== RT_TABLE_MAIN || !originOf(table.origin(route)).connected;
   }
 
   private setLearn(): void {

@@ -315,7 +315,7 @@ export class AlienRoutes {
   private originOf(protocol: number): number {
     let origin = this.origins.get(protocol);
     if (origin === undefined) {
-      origin = internOrigin({ protocol, recursive: false, trail: [] });
+      origin = internOrigin({ protocol, recursive: false, connected: false, trail: [] });
       this.origins.set(protocol, origin);
     }
     return origin;

@@ -14,7 +14,7 @@ const SLICE = 0x10000;
 /** A change of the table: 1,024 of them are a slice. */
 const CHANGE = 64;
 
-const RECURSIVE_ORIGIN = internOrigin({ protocol: 0, recursive: true, trail: [] });
+const RECURSIVE_ORIGIN = internOrigin({ protocol: 0, recursive: true, connected: false, trail: [] });
 
 export interface Pace {
   readonly clock: Pick<Clock, "yield">;
@@ -36,19 +36,20 @@ export async function inSlices(count: number, step: (i: number) => number, pace:
   return true;
 }
 
-/** Announces, or withdraws, the routes whose specs are due; then none is due. */
+/** Announces, or withdraws, the routes whose specs are due, but for those that `stands` says stand; then none is due. */
 export async function announceDue(
   routes: RouteSet,
   made: SpecAttrs,
   channel: Channel,
   pace: Pace,
+  stands?: (i: number) => boolean,
 ): Promise<void> {
   const { key, length, spec, specs } = routes;
   const { due, ids } = made;
   const { attrs } = channel.table;
   const announce = (i: number): number => {
     const of = spec[i]!;
-    if (due[of] === 0) return 1;
+    if (due[of] === 0 || stands?.(i) === true) return 1;
     const at = 4 * i;
     const w0 = key[at]!;
     const w1 = key[at + 1]!;

@@ -32,7 +32,7 @@ export class RoutesInForce {
   }
 
   /** Looks up the stale plain specs, and announces what changed. */
-  async refreshPlain(): Promise<void> {
+  async refreshPlain(stands?: (i: number) => boolean): Promise<void> {
     const { made } = this;
     if (!made.plainStale) return;
     made.plainStale = false;
@@ -42,11 +42,11 @@ export class RoutesInForce {
       made.refreshPlain(spec);
       return REFRESH;
     };
-    if (await inSlices(specs.length, refresh, this.pace)) await this.announce();
+    if (await inSlices(specs.length, refresh, this.pace)) await this.announce(stands);
   }
 
   /** Looks up the stale recursive specs, and announces what changed. */
-  async resolve(): Promise<void> {
+  async resolve(stands?: (i: number) => boolean): Promise<void> {
     const { made } = this;
     const { followed } = made;
     if (followed === null || !made.recursiveStale) return;
@@ -55,16 +55,20 @@ export class RoutesInForce {
       made.refreshRecursive(position, this.willBeRecursive);
       return REFRESH;
     };
-    if (await inSlices(followed.count, refresh, this.pace)) await this.announce();
+    if (await inSlices(followed.count, refresh, this.pace)) await this.announce(stands);
   }
 
-  /** Takes over from another configuration: no route of that is left which stands here no more. */
-  async replace(before: RoutesInForce): Promise<void> {
-    await this.refreshPlain();
+  /**
+   * Takes over from another configuration: no route of that is left which stands here no more. `soft`: what stood there
+   * just as here is not announced again.
+   */
+  async replace(before: RoutesInForce, soft: boolean): Promise<void> {
+    const stands = soft ? (i: number): boolean => this.stoodIn(before, i) : undefined;
+    await this.refreshPlain(stands);
     if (this.pace.stopped()) return;
     await withdrawMissing(before.config.routes, this.config.routes, this.channel, this.pace);
     if (this.pace.stopped()) return;
-    await this.resolve();
+    await this.resolve(stands);
   }
 
   /** How many routes have no way now, and why, in words; "" when all have. */
@@ -109,8 +113,22 @@ export class RoutesInForce {
     };
   }
 
-  private announce(): Promise<void> {
-    return announceDue(this.config.routes, this.made, this.channel, this.pace);
+  private announce(stands?: (i: number) => boolean): Promise<void> {
+    return announceDue(this.config.routes, this.made, this.channel, this.pace, stands);
+  }
+
+  /** Whether route `i` was the same in `before`, as it was made into attributes there. */
+  private stoodIn(before: RoutesInForce, i: number): boolean {
+    if (before.config.preference !== this.config.preference) return false;
+    const { key, length, spec, specs } = this.config.routes;
+    const at = 4 * i;
+    const old = before.config.routes;
+    const k = old.find(key[at]!, key[at + 1]!, key[at + 2]!, key[at + 3]!, length[i]!);
+    if (k < 0) return false;
+    const [here, there] = [spec[i]!, old.spec[k]!];
+    const [is, was] = [specs[here]!, old.specs[there]!];
+    const same = is.metric === was.metric && (is.recursive === null) === (was.recursive === null);
+    return same && this.made.ids[here] === before.made.ids[there];
   }
 
   /** Whether the route is ours, and recursive by this configuration though it was not by the one before. */

@@ -46,7 +46,10 @@ export class StaticProtocol implements Protocol, StaticFacet {
   private readonly pace: Pace;
   private readonly listener: RtableListener = {
     bestChanged: (node, best, previous) => {
-      if (this.canBeFollowed(best) || this.canBeFollowed(previous)) this.netChanged(node);
+      // One that takes the place of another source's may have been followed there before, and be recursive now.
+      const { table } = this;
+      const anew = best !== 0 && previous !== 0 && table.sourceOf(best) !== table.sourceOf(previous);
+      if (anew || this.canBeFollowed(best) || this.canBeFollowed(previous)) this.netChanged(node);
     },
     othersChanged: (node) => this.netChanged(node),
   };
@@ -116,8 +119,9 @@ export class StaticProtocol implements Protocol, StaticFacet {
   /**
    * Runs by another configuration (of the same name and table) from now on: what stays the same is not touched, what
    * changes is replaced, what is missing is withdrawn. Resolves when all that is done, or the protocol was stopped.
+   * `soft`: another filter counts for routes that change from now on, not for those that stand.
    */
-  reconfigure(config: StaticConfig): Promise<void> {
+  reconfigure(config: StaticConfig, soft = false): Promise<void> {
     return this.enqueue(async () => {
       const before = this.inForce;
       this.inForce = new RoutesInForce(config, this.channel, this.interfaces, this.pace);
@@ -126,7 +130,7 @@ export class StaticProtocol implements Protocol, StaticFacet {
       this.followTable();
       this.resolvedAt = this.clock.now();
       try {
-        await this.inForce.replace(before);
+        await this.inForce.replace(before, soft);
       } finally {
         before.made.release();
       }

@@ -25,7 +25,7 @@ import {
 } from "./netlink/constants.ts";
 import type { NetlinkTransport } from "./netlink/transport.ts";
 import { decodeAddress } from "./rtnetlink/address.ts";
-import { decodeLink } from "./rtnetlink/link.ts";
+import { decodeLink, isWirelessEvent } from "./rtnetlink/link.ts";
 import { decodeRoute, RouteView } from "./rtnetlink/route.ts";
 
 const GROUPS = [
@@ -74,7 +74,7 @@ export class RouteMonitor {
       case RTM_NEWLINK:
       case RTM_DELLINK: {
         // AF_BRIDGE tells that a port joined or left its bridge: the link itself neither came nor went.
-        if (family === AF_BRIDGE) return;
+        if (family === AF_BRIDGE || isWirelessEvent(view, start, end)) return;
         const link = decodeLink(bytes, view, start, end);
         if (link === null) this.unreadable(sink, type);
         else if (type === RTM_NEWLINK) sink.link(link);

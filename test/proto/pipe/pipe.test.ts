@@ -69,12 +69,17 @@ describe("PipeProtocol between two tables", () => {
     await f.start("ab");
     const table = f.table("a");
     const learner = table.addSource("kernel4", "inherit");
-    const origin = internOrigin({ protocol: 4, recursive: true, trail: ["z"] });
+    const origin = internOrigin({ protocol: 4, recursive: true, connected: false, trail: ["z"] });
     table.update(learner, 1 << 8, 0, 0, 0, 24, f.attrs.intern(draftOf({ flow: 1 })), 10, 0, origin);
     const there = f.table("b");
     const best = there.best(there.fib.find(1 << 8, 0, 0, 0, 24));
-    expect(originOf(there.origin(best))).toEqual({ protocol: 4, recursive: true, trail: ["z", "a"] });
-    const circular = internOrigin({ protocol: 4, recursive: false, trail: ["b", "z"] });
+    expect(originOf(there.origin(best))).toEqual({
+      protocol: 4,
+      recursive: true,
+      connected: false,
+      trail: ["z", "a"],
+    });
+    const circular = internOrigin({ protocol: 4, recursive: false, connected: false, trail: ["b", "z"] });
     table.update(learner, 1 << 8, 0, 0, 0, 24, f.attrs.intern(draftOf({ flow: 1 })), 10, 0, circular);
     expect(f.shown("b")).toEqual([]);
   });

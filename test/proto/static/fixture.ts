@@ -25,7 +25,7 @@ import { FakeClock } from "../../support/fake-clock.ts";
 /** [prefix, "via 10.0.0.1 dev eth0 weight 2 nexthop dev eth1 metric 5"]. */
 export type RouteText = readonly [prefix: string, spec: string];
 
-export const RECURSIVE: number = internOrigin({ protocol: 0, recursive: true, trail: [] });
+export const RECURSIVE: number = internOrigin({ protocol: 0, recursive: true, connected: false, trail: [] });
 const FLAGS_UP = 0x1 | 0x40 | 0x10000;
 
 export function ip(text: string): NonNullable<ReturnType<typeof parseIp>> {

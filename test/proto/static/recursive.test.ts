@@ -369,3 +369,26 @@ describe("looking up recursive routes", () => {
     expect(await f.leftovers()).toEqual([0, 0, 0]);
   });
 });
+
+describe("a route that becomes recursive and the best in one change", () => {
+  it("is followed no more, though a recursive one of another source stood before it", async () => {
+    const f = fixture(configOf([["10.99.0.0/16", "recursive 10.1.2.3"]]));
+    f.other(
+      "10.1.0.0/16",
+      { nexthops: [{ via: "192.0.2.9" }] },
+      { from: "r", preference: 300, origin: RECURSIVE },
+    );
+    f.other("10.1.0.0/16", { nexthops: [{ via: "192.0.2.1" }] }, { from: "p", preference: 100 });
+    await f.protocol.start();
+    const before = f.announced();
+    expect(Object.keys(before)).toEqual(["10.99.0.0/16"]);
+    // p's route becomes recursive and the best, in one change.
+    f.other(
+      "10.1.0.0/16",
+      { nexthops: [{ via: "192.0.2.1" }] },
+      { from: "p", preference: 400, origin: RECURSIVE },
+    );
+    await f.clock.advance(1000);
+    expect(f.announced()).toEqual({});
+  });
+});

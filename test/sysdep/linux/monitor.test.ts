@@ -41,6 +41,22 @@ describe("RouteMonitor", () => {
     expect((await start()).transport.groups).toEqual([1, 5, 9, 7, 11, 32]);
   });
 
+  it("takes nothing from a wireless event, which has a name and leaves out all else", async () => {
+    const { transport, seen, monitor } = await start();
+    const bytes = new Uint8Array(16 + 12 + 8);
+    const view = new DataView(bytes.buffer);
+    view.setInt32(4, 4, true);
+    view.setUint16(16, 10, true);
+    view.setUint16(18, 3, true);
+    bytes.set(Buffer.from("wlan0\0"), 20);
+    view.setUint16(28, 8, true);
+    view.setUint16(30, 11, true);
+    transport.notify(RTM_NEWLINK, bytes);
+    // Older kernels leave out the name as well.
+    transport.notify(RTM_NEWLINK, new Uint8Array([...bytes.subarray(0, 16), ...bytes.subarray(28)]));
+    expect([seen, monitor.malformed]).toEqual([[], 0]);
+  });
+
   it("tells links, addresses and routes, come and gone", async () => {
     const { transport, seen } = await start();
     transport.notify(RTM_NEWLINK, link);

@@ -17,6 +17,7 @@ import {
   IFLA_MASTER,
   IFLA_MTU,
   IFLA_OPERSTATE,
+  IFLA_WIRELESS,
 } from "../netlink/constants.ts";
 
 /** ifinfomsg of a dump of all links: AF_UNSPEC and nothing else. */
@@ -32,8 +33,20 @@ const MAX_ADDR_LEN = 32;
 const LONGEST_KIND = 64;
 
 /**
- * Decodes the payload bytes[start..end). Null when it is malformed or nameless (wireless events), and for
- * AF_BRIDGE: those tell of a bridge port, and their deletion is not the deletion of the link.
+ * Whether it is a wireless event (net/wireless/wext-core.c): of the link itself it says nothing but the name, so what
+ * it leaves out is not gone.
+ */
+export function isWirelessEvent(view: DataView, start: number, end: number): boolean {
+  if (end - start < IFINFOMSG_LENGTH) return false;
+  const cursor = new AttributeCursor();
+  cursor.reset(view, start + IFINFOMSG_LENGTH, end);
+  while (cursor.next()) if (cursor.type === IFLA_WIRELESS) return true;
+  return false;
+}
+
+/**
+ * Decodes the payload bytes[start..end). Null when it is malformed or nameless, and for AF_BRIDGE: those tell of a
+ * bridge port, and their deletion is not the deletion of the link.
  */
 export function decodeLink(bytes: Uint8Array, view: DataView, start: number, end: number): LinkInfo | null {
   if (end - start < IFINFOMSG_LENGTH || bytes[start] === AF_BRIDGE) return null;
