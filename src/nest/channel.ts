@@ -183,7 +183,7 @@ export class Channel {
   /**
    * Offers a route to the table. Takes over the caller's reference to `attrs`, whatever becomes of it. `preference` is
    * that of routes that bring their own; `origin` is an id of origin.ts; `announcer` is whom the filter is to take for
-   * the route's source (a pipe's is the one of the table the route comes from).
+   * the route's source (a pipe's is the one of the table the route comes from). False: it was not let in.
    */
   importRoute(
     w0: number,
@@ -196,14 +196,14 @@ export class Channel {
     origin: number = PLAIN_ORIGIN,
     preference: number = this.preference,
     announcer: Announcer = this.announcer,
-  ): void {
+  ): boolean {
     const counters = this.importUpdates;
     counters.received++;
     const { table, importFilter } = this;
     if (!this.open) {
       counters.rejected++;
       table.attrs.release(attrs);
-      return;
+      return false;
     }
     let result: "created" | "updated" | "unchanged";
     if (importFilter.name === "all") {
@@ -225,7 +225,7 @@ export class Channel {
         counters.filtered++;
         table.attrs.release(attrs);
         table.withdraw(this.sourceId, w0, w1, w2, w3, length);
-        return;
+        return false;
       }
       if (route.attrs !== attrs) table.attrs.release(attrs);
       const { attrs: made, preference: rank } = route;
@@ -233,6 +233,7 @@ export class Channel {
     }
     if (result === "unchanged") counters.ignored++;
     else counters.accepted++;
+    return true;
   }
 
   /** Withdraws this channel's route of a net, if there is one. */

@@ -1,8 +1,8 @@
 /**
  * The device routes of one table. Several interfaces may have the same net, but a net has one route per source: the
- * claimants of each net are kept, the one with the lowest ifindex is announced, and when it goes the next takes over
- * by one update, without a moment in which there is no route. Lowest ifindex, because it does not depend on the order
- * in which addresses were seen: a restart chooses the same.
+ * claimants of each net are kept, the one with the lowest ifindex that the import filter lets in is announced, and when
+ * it goes the next takes over by one update, without a moment in which there is no route. Lowest ifindex, because it
+ * does not depend on the order in which addresses were seen: a restart chooses the same.
  */
 
 import { formatPrefix, type Prefix } from "../../lib/prefix.ts";
@@ -18,6 +18,8 @@ interface Net {
   readonly prefix: Prefix;
   /** Indexes of the interfaces that have it, ascending; never empty. */
   readonly claimants: number[];
+  /** The one that was announced and let in; 0: none. */
+  announced: number;
 }
 
 const NO_NETS: ReadonlySet<string> = new Set();
@@ -52,42 +54,45 @@ export class DirectRoutes {
   }
 
   private claim(key: string, prefix: Prefix, ifindex: number): void {
-    const net = this.nets.get(key) ?? { prefix, claimants: [] };
+    const net = this.nets.get(key) ?? { prefix, claimants: [], announced: 0 };
     this.nets.set(key, net);
     net.claimants.push(ifindex);
     net.claimants.sort((a, b) => a - b);
-    if (net.claimants[0] === ifindex) this.announce(prefix, ifindex);
+    if (net.announced === 0 || ifindex < net.announced) this.announceFirst(net);
   }
 
   private repeat(key: string, ifindex: number): void {
     const net = this.nets.get(key);
-    if (net?.claimants[0] === ifindex) this.announce(net.prefix, ifindex);
+    // What was not let in, or is now, may be another one than before.
+    if (net !== undefined && (net.announced === 0 || ifindex <= net.announced)) this.announceFirst(net);
   }
 
   private yieldClaim(key: string, ifindex: number): void {
     const net = this.nets.get(key);
     if (net === undefined) return;
     const { prefix, claimants } = net;
-    const first = claimants[0];
     claimants.splice(claimants.indexOf(ifindex), 1);
-    const next = claimants[0];
-    if (next === undefined) {
+    if (claimants.length === 0) {
       this.nets.delete(key);
       this.channel.withdrawRoute(prefix.w0, prefix.w1, prefix.w2, prefix.w3, prefix.length);
-    } else if (next !== first) {
-      this.announce(prefix, next);
+    } else if (net.announced === ifindex) {
+      this.announceFirst(net);
     }
   }
 
-  /** The scope stays open: the kernel shows "link" for such an IPv4 route and none for IPv6. */
-  private announce(prefix: Prefix, ifindex: number): void {
+  private announceFirst(net: Net): void {
+    net.announced = net.claimants.find((ifindex) => this.announce(net.prefix, ifindex)) ?? 0;
+  }
+
+  /** False: the filter does not let it in. The scope stays open: the kernel shows "link" for such an IPv4 route and none for IPv6. */
+  private announce(prefix: Prefix, ifindex: number): boolean {
     const { draft, channel } = this;
     draft.reset(RTN_UNICAST);
     draft.addNexthop(0, 0, 0, 0, 0, ifindex, 1, 0, 0);
     draft.finish();
     const attrs = channel.table.attrs.intern(draft);
     const { w0, w1, w2, w3, length } = prefix;
-    channel.importRoute(w0, w1, w2, w3, length, attrs, 0, CONNECTED);
+    return channel.importRoute(w0, w1, w2, w3, length, attrs, 0, CONNECTED);
   }
 }
 

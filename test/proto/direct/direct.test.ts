@@ -303,3 +303,41 @@ describe("DirectProtocol, whatever happens to interfaces,", () => {
     );
   });
 });
+
+describe("a net that several interfaces have", () => {
+  it("comes from the first of them that the import filter lets in", async () => {
+    const refused = new Set([2]);
+    const lets = (device: number): boolean => !refused.has(device);
+    const f = directFixture({
+      import: {
+        ...ACCEPT_ALL,
+        name: "f",
+        key: "f",
+        asksDevices: true,
+        apply: (route, { attrs }) => lets(attrs.describe(route.attrs).nexthops[0]!.device),
+      },
+    });
+    const give = (...indexes: readonly number[]): void => {
+      f.interfaces.beginFull();
+      for (const index of indexes) {
+        f.interfaces.link(linkOf(index, `eth${index}`));
+        f.interfaces.address(addressOf(index, `10.0.0.${index}/24`));
+      }
+      f.interfaces.endFull();
+    };
+    give(2, 3, 4);
+    await f.protocol.start();
+    expect(f.shown()).toEqual(["10.0.0.0/24 dev 3 preference 240"]);
+    give(2, 4);
+    expect(f.shown()).toEqual(["10.0.0.0/24 dev 4 preference 240"]);
+    give(2, 3, 4);
+    expect(f.shown()).toEqual(["10.0.0.0/24 dev 3 preference 240"]);
+    refused.delete(2);
+    await f.protocol.reload();
+    expect(f.shown()).toEqual(["10.0.0.0/24 dev 2 preference 240"]);
+    give(2);
+    refused.add(2);
+    await f.protocol.reload();
+    expect(f.shown()).toEqual([]);
+  });
+});
