@@ -6,6 +6,7 @@
 
 import { ATTACKS, startAttack } from "../support/control-attacker.ts";
 import { FAMILIES } from "../support/families.ts";
+import { settled } from "../support/netns.ts";
 import { configOfWanted, FULL, fault } from "./support/fault.ts";
 import type { WantedRoute, WantedRoutes } from "./support/wanted.ts";
 
@@ -22,6 +23,7 @@ const WANTED: WantedRoutes = { 4: routesOf(0), 6: routesOf(1) };
 
 fault("hostile clients while others change routes", { short: 2, full: 20 }, async (world) => {
   const { random, note } = world;
+  await settled(world.ns);
   await world.populate();
   const krtd = await world.startSynced(configOfWanted(WANTED, { scanTime: 1 }));
   const left = FAMILIES.flatMap(({ host, gateway, otherGateway }) =>

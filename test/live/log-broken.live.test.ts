@@ -91,6 +91,18 @@ async function babble(krtd: RunningKrtd, lines = LOG_LINES): Promise<void> {
   }
 }
 
+/** The same questions, and nothing to log. */
+async function quiet(krtd: RunningKrtd): Promise<void> {
+  for (let i = 0; i < LOG_LINES; i++) await krtd.state();
+}
+
+/** Milliseconds for each of LOG_LINES. */
+async function timed(what: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await what();
+  return (performance.now() - start) / LOG_LINES;
+}
+
 async function repairs(krtd: RunningKrtd): Promise<number> {
   const wanted = await ownLines(ns, "-4");
   expect(wanted).toHaveLength(ROUTES);
@@ -105,16 +117,15 @@ async function repairs(krtd: RunningKrtd): Promise<number> {
 async function holdsOut(krtd: RunningKrtd): Promise<void> {
   await babble(krtd, 50);
   const before = rss(krtd.pid);
-  const start = performance.now();
-  await babble(krtd);
-  const perLine = (performance.now() - start) / LOG_LINES;
+  const answerMs = await timed(() => quiet(krtd));
+  const lineMs = await timed(() => babble(krtd));
   const grown = (rss(krtd.pid) - before) / MIB;
   const repairMs = await repairs(krtd);
   printFigure(
-    `${LOG_LINES} lines: ${perLine.toFixed(1)} ms each with an answer of the API, ${grown.toFixed(1)} MiB more; repair seen after ${repairMs.toFixed(0)} ms`,
+    `${LOG_LINES} answers of the API: ${answerMs.toFixed(1)} ms each, with a line logged ${lineMs.toFixed(1)} ms; ${grown.toFixed(1)} MiB more; repair seen after ${repairMs.toFixed(0)} ms`,
   );
   // Twenty milliseconds for each line would be the wait for a pipe that nobody empties.
-  expect(perLine).toBeLessThan(15);
+  expect(lineMs - answerMs).toBeLessThan(15);
   expect(grown).toBeLessThan(40);
   expect(repairMs).toBeLessThan(2_000);
   krtd.signal("SIGPIPE");
