@@ -140,6 +140,8 @@ async function run(
 
   let control: ControlServer | null = null;
   let exitCode = 0;
+  /** Whether anything may be written is being asked. */
+  let asking = false;
   let stopped: Promise<void> | null = null;
   /** The first reason counts: a second signal must not run a second stop beside the first. */
   const stop = (keep: boolean, reason: string): Promise<void> => {
@@ -170,7 +172,11 @@ async function run(
     log,
     async onFatal(message) {
       // One write may be refused for reasons of its own: the question is whether all would be.
-      if (exitCode !== 0 || (await os.mayWrite())) return;
+      if (exitCode !== 0 || asking) return;
+      asking = true;
+      const allowed = await os.mayWrite();
+      asking = false;
+      if (allowed) return;
       exitCode = EXIT_PRIVILEGE;
       log.error("the kernel refuses writes", { answer: message, hint: "krtd needs CAP_NET_ADMIN" });
       void stop(true, "no privilege");

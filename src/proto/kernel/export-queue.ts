@@ -21,7 +21,7 @@ import type { Os } from "../../sysdep/os.ts";
 import { LoadRetry } from "./load-retry.ts";
 import { NodeRing } from "./node-ring.ts";
 import { type ExportEvents, Outcomes } from "./outcomes.ts";
-import { isProbed, ReleasedGroups, WaitingRoutes } from "./retry.ts";
+import { isProbed, isTimed, ReleasedGroups, WaitingRoutes } from "./retry.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
 import { missingDevice, WriteBatch } from "./write-batch.ts";
@@ -303,7 +303,7 @@ export class ExportQueue {
 
   private retryOverloaded(nodes: readonly NodeId[]): void {
     for (const node of nodes) {
-      if (this.state.failureClass(node) === "load") this.push(node);
+      if (isTimed(this.state.failureClass(node))) this.push(node);
     }
     this.run();
   }

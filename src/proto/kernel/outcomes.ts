@@ -15,7 +15,14 @@ import {
   UNKNOWN_OUTCOME,
 } from "../../sysdep/os.ts";
 import type { LoadRetry } from "./load-retry.ts";
-import { isProbed, type ReleasedGroups, type RetryClass, retryClass, type WaitingRoutes } from "./retry.ts";
+import {
+  isProbed,
+  isTimed,
+  type ReleasedGroups,
+  type RetryClass,
+  retryClass,
+  type WaitingRoutes,
+} from "./retry.ts";
 import type { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
 import { hasGateway, hasOnlyGateways, hasPrefsrc, type WriteBatch } from "./write-batch.ts";
@@ -189,6 +196,6 @@ export class Outcomes {
     }
     if (isProbed(failureClass)) this.refusals++;
     state.recordFailure(node, state.failures.intern({ errno, message, class: failureClass }));
-    if (failureClass === "load") overload.add(node);
+    if (isTimed(failureClass)) overload.add(node);
   }
 }

@@ -7,7 +7,7 @@
  *   rival      somebody else holds our key: the scan that no longer sees the rival
  *   load       the kernel was busy or out of memory: a timer with backoff
  *   permanent  the request is wrong: only a changed route
- *   fatal      no privilege: nothing will ever work
+ *   fatal      no privilege, by CAP_NET_ADMIN or by somebody's rules: as load, until krtd knows that nothing will ever work
  *
  * Waiting routes stand in groups by their attributes, because the kernel's answer depends on those and not on
  * the prefix: one route of a group is tried, and only when it succeeds do the others follow. A million routes
@@ -71,6 +71,11 @@ export function retryClass(errno: number, has: RequestHints): RetryClass {
 /** Whether routes of this class stand in the groups of WaitingRoutes. */
 export function isProbed(retry: RetryClass | undefined): boolean {
   return retry === "wait" || retry === "refused";
+}
+
+/** Whether a timer tries routes of this class again. */
+export function isTimed(retry: RetryClass | undefined): boolean {
+  return retry === "load" || retry === "fatal";
 }
 
 /** How a route that fails so is shown: it waits for an event, for the kernel to have room, or for a person. */

@@ -51,3 +51,16 @@ describe("a route that is refused while what it waits for comes", () => {
     expect(f.protocol.report().scan.count).toBe(scans + f.protocol.report().scan.incomplete);
   });
 });
+
+describe("a write that is refused for want of privilege, though krtd has it", () => {
+  it("is tried again by a timer, and whoever can tell is asked", async () => {
+    f = await fixture();
+    await f.start();
+    f.os.faults.failNextWrite(1);
+    f.want(NET, { nexthops: [{ via: "10.0.0.2" }] });
+    await settle();
+    expect(f.fatal).toHaveLength(1);
+    await f.clock.advance(1000);
+    expect(f.status(NET).state).toBe("synced");
+  });
+});
