@@ -18,6 +18,9 @@ export const NESTING_LIMIT = 32;
 /** The most tokens: a file full of routes has less than half of this, a file full of brackets twice. */
 export const TOKEN_LIMIT = 500_000;
 
+/** The most brackets that open and dashes: an empty list costs a kilobyte of memory and more, for two bytes of text. */
+export const COLLECTION_LIMIT = 100_000;
+
 /** Syntax errors shown; those after the first are often its consequences. */
 const SYNTAX_ERRORS = 20;
 
@@ -71,6 +74,7 @@ function* composeTokens(source: Source): Generator<void, Composed> {
     }
   };
   let tokens = 0;
+  let opened = 0;
   let lexed = 0;
   let literal = false;
   for (const lexeme of new Lexer().lex(source.text)) {
@@ -94,6 +98,13 @@ function* composeTokens(source: Source): Generator<void, Composed> {
         parser.offset,
         `A text has ${lexeme.length} characters, at most ${SCALAR_LIMIT} are read`,
         "a quote that is not closed makes all that follows one text",
+      );
+    }
+    if (!literal && (lexeme === "[" || lexeme === "{" || lexeme === "-") && ++opened > COLLECTION_LIMIT) {
+      return refuse(
+        parser.offset,
+        `The file holds more than ${COLLECTION_LIMIT} lists, mappings and items`,
+        "put routes in files of their own and name those under files:",
       );
     }
     literal = lexeme === SCALAR_FOLLOWS;

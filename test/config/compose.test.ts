@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compose, NESTING_LIMIT, SCALAR_LIMIT } from "../../src/config/compose.ts";
+import { COLLECTION_LIMIT, compose, NESTING_LIMIT, SCALAR_LIMIT } from "../../src/config/compose.ts";
 import { SIZE_LIMIT, Source } from "../../src/config/source.ts";
 
 async function composeText(text: string): Promise<{ messages: string[]; at: string[] }> {
@@ -168,6 +168,23 @@ describe("compose() refuses a text that is too long, before it is parsed", () =>
 
   it("but not a comment, nor blanks", async () => {
     expect((await composeText(`#${fill("x").slice(10)}\na: ${" ".repeat(20_000)}1\n`)).messages).toEqual([]);
+  });
+});
+
+describe("compose() refuses more lists and mappings than memory should be spent on", () => {
+  it.each(["[],", "{},", "[{}],"])("%s", async (unit) => {
+    const count = COLLECTION_LIMIT / (unit.length > 3 ? 2 : 1);
+    const nested = (n: number) => `[${unit.repeat(n)}]`;
+    expect((await composeText(nested(count - 1))).messages).toEqual([]);
+    expect((await composeText(nested(count))).messages).toEqual([
+      `The file holds more than ${COLLECTION_LIMIT} lists, mappings and items`,
+    ]);
+  });
+
+  it("but takes brackets and dashes in words for words", async () => {
+    expect((await composeText(`a: [${'"[", -, -x, '.repeat(20_000)}]`)).messages).not.toContain(
+      `The file holds more than ${COLLECTION_LIMIT} lists, mappings and items`,
+    );
   });
 });
 
