@@ -4,10 +4,10 @@
  */
 
 import { expect } from "vitest";
-import { FAMILIES, foreignLines } from "../support/families.ts";
+import { FAMILIES } from "../support/families.ts";
 import type { RunningKrtd } from "../support/krtd.ts";
 import { fault, type World } from "./support/fault.ts";
-import { foreignUntouched } from "./support/oracles.ts";
+import { foreignRoutes, foreignUntouched } from "./support/oracles.ts";
 import { routeSet } from "./support/route-set.ts";
 import { installable, installed } from "./support/wanted.ts";
 
@@ -53,7 +53,7 @@ fault("the heap is small", { short: 1, full: 15 }, async (world) => {
     await world.check(krtd, SET.wanted, { growthBytes: Number.POSITIVE_INFINITY });
   } else {
     const right = new Set(await installable(ns, SET.wanted));
-    const foreign = await foreignLines(ns);
+    const foreign = await foreignRoutes(ns);
     expect(
       (await installed(ns)).filter((route) => !right.has(route)),
       "routes after its death",

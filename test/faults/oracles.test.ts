@@ -5,7 +5,7 @@ import { openSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { configText, FAMILIES, foreignLines } from "../support/families.ts";
+import { configText, FAMILIES } from "../support/families.ts";
 import { makeDirectory, type RunningKrtd } from "../support/krtd.ts";
 import { type Netns, waitFor } from "../support/netns.ts";
 import { scopeOf } from "./support/fault.ts";
@@ -15,6 +15,7 @@ import {
   calm,
   converged,
   footprint,
+  foreignRoutes,
   foreignUntouched,
   silent,
   withinScope,
@@ -78,7 +79,7 @@ it("A tells the wanted and installable routes, and misses and surplus of them", 
 
 it("B tells a foreign route that went, came or changed", async () => {
   await ns.ip("route add 203.0.113.0/24 via 10.0.0.9 metric 5 proto static");
-  const before = await foreignLines(ns);
+  const before = await foreignRoutes(ns);
   await foreignUntouched(ns, before);
   await ns.ip("route replace 203.0.113.0/24 via 10.0.0.8 metric 5 proto static");
   await expect(foreignUntouched(ns, before)).rejects.toThrow("B: foreign routes");

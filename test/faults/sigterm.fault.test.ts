@@ -1,11 +1,11 @@
 /** SIGTERM in the worst moments: krtd ends with 0, leaves none of its routes and all of the others, and starts again. */
 
 import { expect } from "vitest";
-import { FAMILIES, foreignLines } from "../support/families.ts";
+import { FAMILIES } from "../support/families.ts";
 import type { RunningKrtd } from "../support/krtd.ts";
 import { waitFor } from "../support/netns.ts";
 import { fault, type World } from "./support/fault.ts";
-import { calm, foreignUntouched } from "./support/oracles.ts";
+import { calm, foreignRoutes, foreignUntouched } from "./support/oracles.ts";
 import { routeSet } from "./support/route-set.ts";
 import { RTM_NEWROUTE } from "./support/sent-messages.ts";
 import { installed } from "./support/wanted.ts";
@@ -25,7 +25,7 @@ async function terminate(
   earlier: readonly string[] = [],
 ): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, delayMs));
-  const foreign = await foreignLines(world.ns);
+  const foreign = await foreignRoutes(world.ns);
   world.note(`SIGTERM, ${delayMs} ms after the moment`);
   krtd.signal("SIGTERM");
   expect(await krtd.exited, "exit code").toBe(0);

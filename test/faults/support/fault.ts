@@ -7,10 +7,10 @@
 
 import { rm } from "node:fs/promises";
 import { afterAll, expect, it } from "vitest";
-import { configText, FAMILIES, foreignLines } from "../../support/families.ts";
+import { configText, FAMILIES } from "../../support/families.ts";
 import { foreignCommands } from "../../support/foreign-routes.ts";
 import { makeDirectory, type RunningKrtd } from "../../support/krtd.ts";
-import { type Netns, waitFor } from "../../support/netns.ts";
+import { type Netns, settled } from "../../support/netns.ts";
 import { createLinks } from "./links.ts";
 import {
   bounded,
@@ -18,6 +18,7 @@ import {
   converged,
   type Footprint,
   footprint,
+  foreignRoutes,
   foreignUntouched,
   type Scope,
   silent,
@@ -132,7 +133,7 @@ async function run(
 /** An orderly stop of the krtd that is left takes its routes out, and nothing else. */
 async function ended({ ns, note, recording }: World, last: RunningKrtd | undefined): Promise<void> {
   if (last === undefined || (await last.state()) === null) return;
-  const foreign = await foreignLines(ns);
+  const foreign = await foreignRoutes(ns);
   note("krtd is told to stop");
   expect(await last.stop(), "exit code of the orderly stop").toBe(0);
   expect(await installed(ns), "routes after the orderly stop").toEqual([]);
@@ -153,10 +154,9 @@ interface WorldParts {
 
 async function createWorld({ name, seed, ns, directory, note, started }: WorldParts): Promise<World> {
   const recording = await createRecording(directory);
-  const tentative = async (): Promise<boolean> => (await ns.ip("-6 addr show tentative")).trim() === "";
-  await waitFor("addresses serve", tentative);
+  await settled(ns);
   const footprints = new Map<RunningKrtd, Footprint>();
-  let foreign = await foreignLines(ns);
+  let foreign = await foreignRoutes(ns);
   const start = async (yaml: string, options: RecordedOptions = {}): Promise<RunningKrtd> => {
     const krtd = await recording.start(ns, yaml, options);
     started.push(krtd);
@@ -193,10 +193,10 @@ async function createWorld({ name, seed, ns, directory, note, started }: WorldPa
     },
     async populate() {
       await ns.batch(FAMILIES.flatMap(foreignCommands).filter((command) => !command.includes("default")));
-      foreign = await foreignLines(ns);
+      foreign = await foreignRoutes(ns);
     },
     async rememberForeign() {
-      foreign = await foreignLines(ns);
+      foreign = await foreignRoutes(ns);
     },
     async check(krtd, wanted, options = {}) {
       note("the oracles are asked");
