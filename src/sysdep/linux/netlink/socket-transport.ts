@@ -41,7 +41,7 @@ export interface SocketTransportOptions {
   readonly rxBufferBytes: number;
   /** The namespace that open() is called in, as insideNetns() takes it, to open a socket there again; null: our own. */
   readonly netns?: string | null;
-  /** Told when the system grants less than `rxBufferBytes`. */
+  /** Told at a subscription when the system grants less than `rxBufferBytes`. */
   readonly onSmallBuffer?: (grantedBytes: number) => void;
   readonly clock?: Clock;
   /** Opens the sockets; default: those of the system. */
@@ -64,6 +64,8 @@ export class SocketTransport implements NetlinkTransport {
   private channels: Channels | null = null;
   /** Which namespace the sockets are in; null: not known. */
   private identity: string | null = null;
+  /** Receive buffer of the notification socket. */
+  private grantedBytes = 0;
 
   constructor(options: SocketTransportOptions) {
     this.options = options;
@@ -93,9 +95,8 @@ export class SocketTransport implements NetlinkTransport {
         { option: NETLINK_CAP_ACK, required: false },
         { option: NETLINK_EXT_ACK, required: false },
       ]);
-      const { rxBufferBytes, onSmallBuffer } = this.options;
-      const notify = openOne(rxBufferBytes, null, []);
-      if (notify.receiveBufferBytes < rxBufferBytes) onSmallBuffer?.(notify.receiveBufferBytes);
+      const notify = openOne(this.options.rxBufferBytes, null, []);
+      this.grantedBytes = notify.receiveBufferBytes;
       this.channels = {
         dump: new DumpChannel(dump, this.sequences, this.wire, clock),
         command: new CommandChannel(command, this.wire, clock),
@@ -136,7 +137,10 @@ export class SocketTransport implements NetlinkTransport {
     onMessage: NotifyHandler,
     onLost: (reason: string) => void,
   ): Promise<Subscription> {
-    return this.opened().notify.subscribe(groups, onMessage, onLost);
+    const { notify } = this.opened();
+    const { rxBufferBytes, onSmallBuffer } = this.options;
+    if (this.grantedBytes < rxBufferBytes) onSmallBuffer?.(this.grantedBytes);
+    return notify.subscribe(groups, onMessage, onLost);
   }
 
   /** The name may stand for another namespace by now, whose news would be wrong here. */
