@@ -90,7 +90,14 @@ export function fault(name: string, runs: Runs, body: (world: World) => Promise<
   if (count === 0) return;
   const all = seeds(count);
   it(`${name} (${all.length} seeds)`, { timeout: RUN_MS * all.length }, async () => {
-    for (const seed of all) await run(name, seed, runs.topology ?? createLinks, body);
+    const failures: Error[] = [];
+    for (const seed of all) {
+      await run(name, seed, runs.topology ?? createLinks, body).catch((error: Error) => failures.push(error));
+    }
+    const [first, ...others] = failures;
+    if (first === undefined) return;
+    first.message += others.map(({ message }) => `\nand with another seed: ${headOf(message)}`).join("");
+    throw first;
   });
 }
 
@@ -212,6 +219,11 @@ async function createWorld({ name, seed, ns, directory, note, started }: WorldPa
       figures.set(name, { seeds: known.seeds + 1, convergedMs: [...known.convergedMs, took] });
     },
   };
+}
+
+/** What went wrong, and the seed. */
+function headOf(message: string): string {
+  return message.slice(0, message.indexOf("\nhistory:"));
 }
 
 /** The same error, with all that is needed to see it again. */

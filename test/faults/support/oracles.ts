@@ -86,11 +86,11 @@ async function settledState(krtd: RunningKrtd): Promise<string> {
 }
 
 /**
- * All that is not krtd's. What the kernel makes for link-local addresses is left out: it comes some time after its link,
+ * All that is not krtd's. The kernel's own IPv6 routes are left out: it makes them some time after their link or address,
  * and nobody can say when.
  */
 export async function foreignRoutes(ns: Netns): Promise<string[]> {
-  const own = (line: string): boolean => line.includes(" proto kernel ") && /\b(fe80|ff00):/.test(line);
+  const own = (line: string): boolean => line.includes(" proto kernel ") && line.includes(":");
   return (await foreignLines(ns)).filter((line) => !own(line));
 }
 
