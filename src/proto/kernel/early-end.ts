@@ -85,8 +85,9 @@ export interface EarlyEndOptions {
 }
 
 export class EarlyEnd {
-  /** The last dump is known to have ended early. */
+  /** The last dump ended early, as far as can be told. */
   isCut = false;
+  private told = false;
   private readonly options: EarlyEndOptions;
   /** The last of all that is known to be in the table. */
   private last: Key | null = null;
@@ -117,27 +118,38 @@ export class EarlyEnd {
 
   /**
    * Dumps the table for a scan, to its true end as far as ours are concerned. `first`: nothing is known to have been
-   * sent, so what is wanted is looked for. `over`: the scan will not be acted on.
+   * sent, so what is wanted is looked for. `over`: the scan will not be acted on. `quiet`: no route has changed since it
+   * began; else what a second dump shows may have come after the first.
    */
-  async read(scan: RouteScan, first: boolean, over: () => boolean): Promise<TableOutcome> {
+  async read(
+    scan: RouteScan,
+    first: boolean,
+    over: () => boolean,
+    quiet: () => boolean,
+  ): Promise<TableOutcome> {
     const tail = new DumpTail(scan);
     const outcome = await this.dump(tail);
     if (!outcome.complete || over()) return { ...outcome, cut: null };
-    return { ...outcome, ...(await this.examine(scan, tail, first, over)) };
+    return { ...outcome, ...(await this.examine(scan, tail, first, over, quiet)) };
   }
 
-  /** The dump is acted on. Returns what is wrong with the table because of `cut`, or null. */
+  /**
+   * The dump is acted on. Returns what is wrong with the table because of `cut`, or null. Two in a row must have ended
+   * early: news of what came between a dump and the one that looked again may be later than both.
+   */
   conclude(cut: string | null): string | null {
     const { log, name } = this.options;
     const before = this.isCut;
     this.isCut = cut !== null;
-    if (cut === null) {
-      if (before) log.info("the kernel shows the whole table again", { protocol: name });
+    if (cut === null && this.told) log.info("the kernel shows the whole table again", { protocol: name });
+    if (cut === null || !before) {
+      this.told = false;
       return null;
     }
-    if (!before) {
+    if (!this.told) {
       log.error("the kernel does not show the whole table", { protocol: name, after: cut, hint: HINT });
     }
+    this.told = true;
     return `the kernel's dump ended early, after ${cut}: ${HINT}`;
   }
 
@@ -146,6 +158,7 @@ export class EarlyEnd {
     tail: DumpTail,
     first: boolean,
     stopped: () => boolean,
+    quiet: () => boolean,
   ): Promise<Examined> {
     const { family } = this.options.state.table;
     for (const [place, key] of this.fat) if (!this.isBehind(key, tail)) this.fat.delete(place);
@@ -156,7 +169,7 @@ export class EarlyEnd {
         if (ours[protocol] === 0) continue;
         const found = await this.lookForOurs(scan, tail, protocol);
         if (!found.outcome.complete) return { ...found.outcome, cut: null };
-        cut ||= found.count > 0;
+        cut ||= found.count > 0 && quiet();
       }
     }
     if (!cut && this.last !== null && this.isBehind(this.last, tail)) {
@@ -166,6 +179,7 @@ export class EarlyEnd {
       };
       const outcome = await this.dump({ route }, this.last.protocol);
       if (!outcome.complete) return { ...outcome, cut: null };
+      if (behind && !quiet()) return { complete: true, reason: null, cut: null };
       cut = behind;
     }
     const whole = { complete: true, reason: null };
@@ -209,7 +223,8 @@ export class EarlyEnd {
       if (order < 0) return;
       const node = fib.find(shown.w0, shown.w1, shown.w2, shown.w3, shown.length);
       if (order === 0 && (node === 0 || (fib.flags[node]! & VERDICT_MASK) !== VERDICT_CREATE)) return;
-      count++;
+      // What we have written meanwhile was not hidden.
+      if (node === 0 || (fib.flags[node]! & DIRTY) === 0) count++;
       scan.route(shown);
       if (node !== 0) fib.flags[node]! |= RIVAL;
     };

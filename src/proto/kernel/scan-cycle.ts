@@ -258,7 +258,7 @@ export class ScanCycle {
     this.state = this.initialized ? "scanning" : "first-scan";
     const startedAt = clock.now();
     const lossesBefore = this.losses;
-    const changesBefore = this.routeEvents + queue.outcomes.deletions;
+    const changesBefore = this.changes();
     const before = this.disturbed;
     const disturbed = (): boolean => before || this.disturbed;
     const { asked } = this;
@@ -280,7 +280,8 @@ export class ScanCycle {
     });
     try {
       const lost = (): boolean => this.losses !== lossesBefore;
-      const read = await this.earlyEnd.read(scan, first, () => this.stopping || lost());
+      const quiet = (): boolean => this.changes() === changesBefore;
+      const read = await this.earlyEnd.read(scan, first, () => this.stopping || lost(), quiet);
       this.figures.count++;
       this.figures.routes = read.messages;
       if (this.stopping) return false;
@@ -302,7 +303,7 @@ export class ScanCycle {
       // A route that came to be wanted by another source meanwhile, as it was, is not written: it may be gone all the same.
       if (scan.postponed && asked) this.soon(0);
       this.figures.lastDurationMs = clock.now() - startedAt;
-      return pruned && problem === null;
+      return pruned && !this.earlyEnd.isCut;
     } finally {
       scan.abandon();
       await scan.discard(clock);
@@ -379,13 +380,18 @@ export class ScanCycle {
     this.options.onSettled();
   }
 
+  /** Grows with every change of a route that can make a dump omit others. */
+  private changes(): number {
+    return this.routeEvents + this.options.queue.outcomes.deletions;
+  }
+
   /**
    * Dumps can omit stable routes when others change meanwhile, without saying so: the kernel goes on by a count of routes
    * of the net (IPv4) or the tree's node (IPv6) where it stopped.
    */
   private absence(changesBefore: number): Absence {
-    const { state, queue } = this.options;
-    const quiet = this.routeEvents + queue.outcomes.deletions === changesBefore;
+    const { state } = this.options;
+    const quiet = this.changes() === changesBefore;
     this.unproven = quiet ? 0 : this.unproven + 1;
     if (quiet) return "proven";
     return state.table.family === 4 || this.unproven >= UNPROVEN_LIMIT ? "assumed" : "unknown";

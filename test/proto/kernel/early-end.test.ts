@@ -150,6 +150,8 @@ describe.each([
     expect([f.shown(), kernel === f.kernel]).toEqual([shown, false]);
     add(fat, ZEBRA, hops);
     await f.start();
+    // A second look makes sure.
+    await f.clock.advance(200);
     expect([f.writes(), problem()]).toEqual([[], expect.stringContaining("ended early")]);
     for (let n = 45; n < 55; n++) expect(f.status(own(n)).state).toBe("synced");
     remove(fat, ZEBRA);
@@ -169,6 +171,31 @@ describe.each([
     }
     await settled();
     expect([f.writes().length, learned()]).toEqual([7, 3]);
+    expect(f.logged.filter(({ message }) => message.includes("whole table"))).toEqual([]);
+  });
+
+  it("nor do routes that come while it is looked for them", async () => {
+    await given();
+    await f.start();
+    const scan = f.os.scanRoutes.bind(f.os);
+    let n = 60;
+    for (const protocol of [OWN, BIRD]) {
+      await silently(() => {
+        f.foreign({ op: "delete", prefix: own(54), metric: 32, protocol: OWN, nexthops: [] });
+        remove(alien(54), BIRD);
+        f.os.scanRoutes = (query, sink) => {
+          if (query.protocol === protocol) add(alien(++n), protocol, 1);
+          return scan(query, sink);
+        };
+      });
+      f.os.scanRoutes = scan;
+      await f.clock.advance(2000);
+      add(alien(54), BIRD, 1);
+      await f.clock.advance(2000);
+    }
+    // The last route of IPv6 is that of link-local addresses, which stays: nothing gives rise to another look.
+    expect(n > 61).toBe(family === 4);
+    await settled();
     expect(f.logged.filter(({ message }) => message.includes("whole table"))).toEqual([]);
   });
 
