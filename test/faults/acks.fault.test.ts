@@ -25,6 +25,7 @@ fault("answers get lost while krtd pushes and changes", { short: 1, full: 40 }, 
   await recording.lower("lose-acks");
   note("no more answers are lost");
   await world.check(krtd, OTHER.wanted);
+  expect((await krtd.status()).netlink.overruns, "overruns").toBeGreaterThan(0);
 });
 
 fault("no answer comes, and nothing tells so", { short: 0, full: 5 }, async (world) => {

@@ -3,6 +3,7 @@
  * krtd does at a certain time depends on either.
  */
 
+import { readlinkSync } from "node:fs";
 import { expect } from "vitest";
 import { FAMILIES } from "../support/families.ts";
 import { waitFor } from "../support/netns.ts";
@@ -50,7 +51,15 @@ fault("the wall clock jumps", { short: 1, full: 20 }, async (world) => {
     const jump = random.pick(JUMPS_MS);
     world.note(`the wall clock is off by ${jump} ms`);
     await recording.raise("wall-clock", String(jump));
+    const states = krtd.records("state").length;
+    krtd.signal("SIGUSR1");
+    await waitFor("krtd logs its state", () => krtd.records("state").length > states);
+    const told = Date.parse(String(krtd.records("state").at(-1)?.["time"]));
+    expect(Math.abs(told - Date.now() - jump), "krtd has the other time").toBeLessThan(60_000);
     await works(world, krtd);
+    const uptime = (await krtd.status())["uptime-seconds"];
+    expect(uptime, "uptime in seconds").toBeGreaterThanOrEqual(0);
+    expect(uptime, "uptime in seconds").toBeLessThan(600);
   }
 });
 
@@ -63,5 +72,6 @@ fault("the machine has been up for long", { short: 1, full: 8 }, async (world) =
     files: SET.files,
     wrapper,
   });
+  expect(readlinkSync(`/proc/${krtd.pid}/ns/time`)).not.toBe(readlinkSync("/proc/self/ns/time"));
   await works(world, krtd);
 });
