@@ -10,8 +10,8 @@
  *
  *   no-net-admin  the thread that sends commands has no CAP_NET_ADMIN meanwhile; a number in the file says for how
  *                 many sends
- *   lose-acks     of each batch the answers from a certain one on are lost, and the socket says ENOBUFS, as the
- *                 kernel does; the file holds the share of batches that lose any
+ *   lose-acks     all answers to every n-th batch are lost, and the socket says ENOBUFS, as the kernel does; the file
+ *                 holds the share of batches, 1 / n
  *   no-answers    no answer to any command comes, and nothing says so
  *   wall-clock    the wall clock is off by so many milliseconds
  */
@@ -100,8 +100,8 @@ class RecordedSocket implements NetlinkSocket {
   private readonly namespace: bigint;
   private batches = 0;
   private refused = 0;
-  /** Answers of this batch that still get through; -1: all. */
-  private passing = -1;
+  /** The answers to this batch get lost. */
+  private losing = false;
   private told = false;
 
   constructor(inner: NetlinkSocket, role: Role) {
@@ -117,17 +117,17 @@ class RecordedSocket implements NetlinkSocket {
     writeDown(this.namespace, bytes, length);
     if (this.role !== "command") return this.inner.send(bytes, length);
     this.batches++;
-    this.passing = this.answersThatPass();
+    this.losing = active("no-answers") || this.losesAnswers();
     this.told = false;
     return this.mayWrite() ? this.inner.send(bytes, length) : sendUnprivileged(this.inner, bytes, length);
   }
 
   async receive(buffer: ReceiveBuffer): Promise<number> {
-    return this.lose(buffer, await this.inner.receive(buffer), () => -EAGAIN);
+    return this.lose(await this.inner.receive(buffer), () => -EAGAIN);
   }
 
   receiveNow(buffer: ReceiveBuffer): number {
-    return this.lose(buffer, this.inner.receiveNow(buffer), () => this.receiveNow(buffer));
+    return this.lose(this.inner.receiveNow(buffer), () => this.receiveNow(buffer));
   }
 
   drops(): number {
@@ -160,20 +160,16 @@ class RecordedSocket implements NetlinkSocket {
     return limit !== "" && ++this.refused > Number(limit);
   }
 
-  private answersThatPass(): number {
-    if (active("no-answers")) return 0;
-    if (!active("lose-acks")) return -1;
-    const every = Math.max(1, Math.round(1 / Number(readFileSync(join(faults, "lose-acks"), "utf8"))));
-    return this.batches % every === 0 ? this.batches % 3 : -1;
+  private losesAnswers(): boolean {
+    if (!active("lose-acks")) return false;
+    const every = Math.round(1 / Number(readFileSync(join(faults, "lose-acks"), "utf8")));
+    // Not the first one, which is the question whether writing is allowed.
+    return this.batches % every === 2 % every;
   }
 
   /** `next` reads on after an answer that is lost without a word. */
-  private lose(_buffer: ReceiveBuffer, received: number, next: () => number): number {
-    if (received < 0 || this.passing < 0) return received;
-    if (this.passing > 0) {
-      this.passing--;
-      return received;
-    }
+  private lose(received: number, next: () => number): number {
+    if (received < 0 || !this.losing) return received;
     if (active("no-answers") || this.told) return next();
     this.told = true;
     return -ENOBUFS;
