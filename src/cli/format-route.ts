@@ -46,12 +46,14 @@ export function staticRow(route: StaticRouteJson, style: TextStyle): Row {
   words.push(...placeWords(route.table));
   const { kernel } = route;
   let state: Cell;
-  if (kernel === null) state = { text: staticAbsence(route), paint: style.paint.dim };
-  else state = route.best ? kernelCell(kernel, style) : notBest(kernel.state, style);
+  if (kernel === null) {
+    const why = route.reason === undefined ? "" : `: ${escapeText(route.reason)}`;
+    state = { text: `${staticAbsence(route)}${why}`, paint: style.paint.dim };
+  } else state = route.best ? kernelCell(kernel, style) : notBest(kernel.state, style);
   return rowOf(route, words, `[${escapeText(route.protocol)}]`, state, style, kernel?.as);
 }
 
-/** Why a static route is not in its table, for the footer too. */
+/** How a static route stands that is not in its table, for the footer too. */
 export function staticAbsence({ unresolved }: StaticRouteJson): string {
   return unresolved === true ? "unresolved" : "not in the table";
 }

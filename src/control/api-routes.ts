@@ -159,16 +159,16 @@ export async function statics(call: Call): Promise<void> {
 
 async function streamStatics(
   call: Call,
-  { protocol }: ProtocolEntry,
+  entry: ProtocolEntry,
   contexts: readonly TableContext[],
   stream: RecordStream,
 ): Promise<void> {
-  const { name, channels, static: facet } = protocol;
+  const { channels, static: facet } = entry.protocol;
   const channel = channels[0] ?? null;
   const table = contexts.find(({ rtable }) => rtable === channel?.table);
   if (facet === undefined || channel === null || table === undefined) return;
   for (let i = 0; i < facet.count; i++) {
-    stream.push(staticRouteText(name, channel.source, table, facet.route(i)));
+    stream.push(staticRouteText(entry, channel, table, facet.route(i)));
     if (stream.full || i % SLICE_ROUTES === SLICE_ROUTES - 1) {
       await stream.ready();
       await call.clock.yield();

@@ -9,6 +9,7 @@ import type { Clock } from "../lib/clock.ts";
 import { kernelTableId } from "../lib/kernel-names.ts";
 import { NONE, type NodeId } from "../nest/route.ts";
 import { INFLIGHT, QUEUED } from "../nest/sync-flags.ts";
+import { lifeWords } from "./absence.ts";
 import { ApiError } from "./api-error.ts";
 import type { ControlBackend } from "./backend.ts";
 import type { Call } from "./call.ts";
@@ -73,11 +74,10 @@ function compared(backend: ControlBackend, name: string | null): Compared[] {
   const [first] = found;
   if (name !== null && up.length === 0 && first !== undefined) {
     const { entry } = first.kernel;
-    const state = entry.disabled ? "disabled" : entry.state;
     throw new ApiError(
       409,
       "not-up",
-      `Cannot compare table ${first.table.rtable.name} with the kernel: ${first.kernel.name} is ${state}`,
+      `Cannot compare table ${first.table.rtable.name} with the kernel: ${first.kernel.name} is ${lifeWords(entry)}`,
       entry.disabled ? `krtctl enable ${first.kernel.name}` : undefined,
     );
   }

@@ -4,12 +4,12 @@
  */
 
 import { EEXIST } from "../lib/errno.ts";
+import { lifeWords } from "./absence.ts";
 import { differenceWords } from "./diff-words.ts";
 import type { ExplainFacts } from "./explain-facts.ts";
 import type { ExplainVerdict } from "./explain-json.ts";
 import { reviewNexthops } from "./explain-nexthop.ts";
 import { closerRoute, rightRoute, winnerOver } from "./explain-shown.ts";
-import { lifeWords } from "./explain-steps.ts";
 import type { TableKernel } from "./explain-target.ts";
 import {
   failureWords,
@@ -34,7 +34,8 @@ function reasonOf(facts: ExplainFacts, verdict: ExplainVerdict): string {
   const { offers, absent, target } = facts;
   if (offers.length === 0) {
     const [first] = absent;
-    return `protocol ${first!.protocol} knows the route, but ${first!.text}`;
+    const { protocol, text, advice } = first!;
+    return `protocol ${protocol} knows the route, but ${text}${advice === null ? "" : `: ${advice}`}`;
   }
   if (target.kernel === null) {
     const { name } = target.table.rtable;
@@ -87,7 +88,7 @@ function notInstalled(facts: ExplainFacts, kernel: TableKernel): string {
     case "down":
       return kernel.entry.disabled
         ? `kernel protocol ${kernel.name} is disabled: krtctl enable ${kernel.name}`
-        : `kernel protocol ${kernel.name} is ${lifeWords(kernel)}: krtctl show protocols all ${kernel.name}`;
+        : `kernel protocol ${kernel.name} is ${lifeWords(kernel.entry)}: krtctl show protocols all ${kernel.name}`;
     case "refused":
       return `protocol ${kernel.name} does not take it: ${exported.why}`;
     case "filtered":

@@ -1,15 +1,16 @@
 /**
- * Who offers a route to a net, and who would but does not: configured static routes that are not in the table,
- * routes of the kernel that are not learned, routes of another table that a pipe does not bring over.
+ * Who offers a route to a net, and who would but does not: configured static routes that are not in the table, those
+ * of protocols that do not run among them, routes of the kernel that are not learned, routes of another table that a
+ * pipe does not bring over.
  */
 
 import type { Clock } from "../lib/clock.ts";
-import { formatAddress } from "../lib/ip.ts";
 import type { Prefix } from "../lib/prefix.ts";
 import type { Channel } from "../nest/channel.ts";
-import type { ProtocolEntry, StaticFacet, StaticRouteView } from "../nest/protocol.ts";
+import type { ProtocolEntry, StaticFacet } from "../nest/protocol.ts";
 import { NONE, type NodeId, type RouteId } from "../nest/route.ts";
 import type { Rtable } from "../nest/rtable.ts";
+import { type Absence, absenceByFilter, absenceByState, absenceOfStatic } from "./absence.ts";
 import type { ControlBackend } from "./backend.ts";
 import type { ExplainTarget } from "./explain-target.ts";
 import type { KernelRouteJson } from "./json.ts";
@@ -32,12 +33,8 @@ export interface Offer {
 }
 
 /** A protocol that knows a route to the net and has none in the table. */
-export interface AbsentOffer {
+export interface AbsentOffer extends Absence {
   readonly protocol: string;
-  /** filter: the import filter said no. link, way: it has no nexthop now. wait: it will come. */
-  readonly why: "filter" | "link" | "way" | "wait";
-  /** `its import filter "x" turns it away` */
-  readonly text: string;
 }
 
 /** The routes of the net, best first. */
@@ -86,14 +83,14 @@ export async function absentOffers(
   const { rtable } = target.table;
   const found: AbsentOffer[] = [];
   for (const { entry, channel } of channelsTo(backend, rtable)) {
-    const { protocol, state } = entry;
-    if (state !== "up" || hasRoute(rtable, target.prefix, channel.source)) continue;
+    if (hasRoute(rtable, target.prefix, channel.source)) continue;
+    const { protocol } = entry;
     const absent =
       protocol.static !== undefined
-        ? await absentStatic(protocol.static, channel, target.prefix, clock)
+        ? await absentStatic(entry, protocol.static, channel, target.prefix, clock)
         : protocol.type === "pipe"
-          ? absentPiped(protocol.channels, channel, target.prefix)
-          : protocol.kernel === undefined
+          ? absentPiped(entry, channel, target.prefix)
+          : protocol.kernel === undefined || entry.state !== "up"
             ? null
             : absentLearned(channel, shown);
     if (absent !== null) found.push({ protocol: protocol.name, ...absent });
@@ -101,64 +98,50 @@ export async function absentOffers(
   return found;
 }
 
-type Absence = Omit<AbsentOffer, "protocol">;
-
 function hasRoute(rtable: Rtable, { w0, w1, w2, w3, length }: Prefix, source: number): boolean {
   const node = rtable.fib.find(w0, w1, w2, w3, length);
   return node !== NONE && rtable.routeOf(node, source) !== NONE;
 }
 
 async function absentStatic(
+  entry: ProtocolEntry,
   facet: StaticFacet,
   channel: Channel,
   prefix: Prefix,
   clock: Clock,
 ): Promise<Absence | null> {
   // All it has are in the table: what is asked for is none of them.
-  if (channel.table.routeCountOf(channel.source) >= facet.count) return null;
+  if (entry.state === "up" && channel.table.routeCountOf(channel.source) >= facet.count) return null;
   for (let i = 0; i < facet.count; i++) {
     const view = facet.route(i);
-    if (equalPrefix(view.prefix, prefix)) return absenceOf(view, channel);
+    if (equalPrefix(view.prefix, prefix)) return absenceOfStatic(entry, view, channel);
     if (i % SLICE_ROUTES === SLICE_ROUTES - 1) await clock.yield();
   }
   return null;
 }
 
-function absenceOf({ attrs, recursive }: StaticRouteView, channel: Channel): Absence {
-  if (attrs === null && recursive !== null) {
-    const address = formatAddress(recursive);
-    return { why: "way", text: `no route it may follow leads to ${address} (recursive)` };
-  }
-  if (attrs === null) return { why: "link", text: "the link it leads over is down (check-link)" };
-  return absenceByFilter(channel);
-}
-
-function absenceByFilter({ importing }: Channel): Absence {
-  if (importing.name === "all") return { why: "wait", text: "it is about to be announced" };
-  return { why: "filter", text: `its import filter "${importing.name}" turns it away` };
-}
-
 function absentLearned(channel: Channel, shown: readonly KernelRouteJson[]): Absence | null {
   const learnable = shown.find(({ verdict }) => verdict === "learn");
-  if (learnable === undefined) return null;
-  const { importing } = channel;
-  if (importing.name === "all") return { why: "wait", text: "it learns it at its next scan" };
-  return { why: "filter", text: `its import filter "${importing.name}" turns it away` };
+  return learnable === undefined ? null : absenceByFilter(channel, "it learns it at its next scan");
 }
 
 /** The pipe's end in this table is `here`; what it brings comes out of its other one. */
-function absentPiped(channels: readonly Channel[], here: Channel, prefix: Prefix): Absence | null {
-  const there = channels.find((channel) => channel !== here);
+function absentPiped(entry: ProtocolEntry, here: Channel, prefix: Prefix): Absence | null {
+  const there = entry.protocol.channels.find((channel) => channel !== here);
   if (there === undefined) return null;
   const { table } = there;
   const node = table.fib.find(prefix.w0, prefix.w1, prefix.w2, prefix.w3, prefix.length);
   const best = node === NONE ? NONE : table.best(node);
   // What came out of this pipe does not go back into it.
   if (best === NONE || table.sourceOf(best) === there.source) return null;
-  return there.isExported(node)
-    ? { why: "filter", text: `its filter "${here.importing.name}" turns the one of table ${table.name} away` }
-    : {
-        why: "filter",
-        text: `its filter "${there.exporting.name}" keeps the one of table ${table.name} there`,
-      };
+  const byState = absenceByState(entry);
+  if (byState !== null) {
+    // It brings nothing this way when it runs, either.
+    if (here.importing.rejectsAll || there.exporting.rejectsAll) return null;
+    return { ...byState, text: `${byState.text} and brings nothing from table ${table.name}` };
+  }
+  const text = there.isExported(node)
+    ? `its filter "${here.importing.name}" turns the one of table ${table.name} away`
+    : `its filter "${there.exporting.name}" keeps the one of table ${table.name} there`;
+  return { why: "filter", text, advice: null };
 }

@@ -3,6 +3,7 @@
  * do about it; that is the reason's part (explain-reason.ts).
  */
 
+import { lifeWords } from "./absence.ts";
 import { differenceWords } from "./diff-words.ts";
 import type { ExplainFacts } from "./explain-facts.ts";
 import type { ExplainStepJson, ExplainStepName } from "./explain-json.ts";
@@ -86,7 +87,7 @@ function exportStep(facts: ExplainFacts): ExplainStepJson | null {
   const filter = `${kernel.name}'s filter "${kernel.channel.exporting.name}"`;
   switch (exported.is) {
     case "down":
-      return step("export-filter", false, `${kernel.name} is ${lifeWords(kernel)} and takes no routes`);
+      return step("export-filter", false, `${kernel.name} is ${lifeWords(kernel.entry)} and takes no routes`);
     case "learned":
       return step(
         "export-filter",
@@ -105,11 +106,6 @@ function exportStep(facts: ExplainFacts): ExplainStepJson | null {
       return step("export-filter", true, `${filter} let it pass${changed}${now}`);
     }
   }
-}
-
-/** "disabled", or its state. */
-export function lifeWords({ entry }: TableKernel): string {
-  return entry.disabled ? "disabled" : entry.state;
 }
 
 function nexthopStep({ wanted, status, target }: ExplainFacts): ExplainStepJson {

@@ -115,6 +115,8 @@ export interface StaticRouteJson extends AnyRouteJson {
   readonly best: boolean;
   /** Null when the route is not in the table. */
   readonly kernel: RouteKernelJson | null;
+  /** Why it is not in the table; absent when it is. */
+  readonly reason?: string;
 }
 
 export interface CountJson {

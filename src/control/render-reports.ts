@@ -7,6 +7,7 @@ import type { ChangeCounters, Channel } from "../nest/channel.ts";
 import type { AddressInfo, Interface, Interfaces } from "../nest/iface.ts";
 import type { KernelReport, ProtocolEntry, StaticRouteView } from "../nest/protocol.ts";
 import { NONE } from "../nest/route.ts";
+import { absenceOfStatic } from "./absence.ts";
 import type {
   AddressJson,
   ChangeCountersJson,
@@ -189,31 +190,36 @@ export function tableJson(table: TableContext): TableJson {
   };
 }
 
-/** What a route without a way has to say for itself. */
-const UNRESOLVED: AttrsText = { head: `"type":"unicast"`, tail: `,"flags":[],"unresolved":true` };
+/** What a route that tells nothing of its way has to say for itself. */
+const NO_WAY: AttrsText = { head: `"type":"unicast"`, tail: `,"flags":[]` };
 
-/** One configured static route of `protocol`, whose channel leads to `table`. */
+/** One configured static route of the protocol, whose channel leads to `table`. */
 export function staticRouteText(
-  protocol: string,
-  source: number,
+  entry: ProtocolEntry,
+  channel: Channel,
   table: TableContext,
   route: StaticRouteView,
 ): string {
   const { rtable } = table;
   const { family, w0, w1, w2, w3, length } = route.prefix;
-  const attrs =
-    route.attrs === null
-      ? UNRESOLVED
-      : renderAttrs(family, route.attrs, (device) => table.deviceName(device));
+  const shown = route.attrs ?? route.configured;
+  const attrs = shown === null ? NO_WAY : renderAttrs(family, shown, (device) => table.deviceName(device));
   const node = rtable.fib.find(w0, w1, w2, w3, length);
-  const own = node === NONE ? NONE : rtable.routeOf(node, source);
+  const own = node === NONE ? NONE : rtable.routeOf(node, channel.source);
   const best = own !== NONE && rtable.best(node) === own;
   return (
-    `{"protocol":${jsonText(protocol)},"table":${jsonText(rtable.name)}` +
+    `{"protocol":${jsonText(entry.protocol.name)},"table":${jsonText(rtable.name)}` +
     `,"dst":${prefixText(family, w0, w1, w2, w3, length)},${attrs.head}` +
     `${route.metric === null ? "" : `,"metric":${route.metric}`}${attrs.tail}` +
     `${route.recursive === null ? "" : `,"recursive":"${formatAddress(route.recursive)}"`}` +
+    `${route.attrs === null && entry.state === "up" ? `,"unresolved":true` : ""}` +
     `,"preference":${route.preference},"in-table":${own !== NONE},"best":${best}` +
-    `,"kernel":${own === NONE ? "null" : table.kernelOf(node, own, best)}}`
+    `${own === NONE ? absenceText(entry, channel, route) : `,"kernel":${table.kernelOf(node, own, best)}`}}`
   );
+}
+
+function absenceText(entry: ProtocolEntry, channel: Channel, route: StaticRouteView): string {
+  const { text } = absenceOfStatic(entry, route, channel);
+  const reason = entry.state === "up" ? text : `${entry.protocol.name} ${text}`;
+  return `,"kernel":null,"reason":${jsonText(reason)}`;
 }

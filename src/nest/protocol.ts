@@ -177,8 +177,13 @@ export interface KernelFacet {
 
 export interface StaticRouteView {
   readonly prefix: Prefix;
-  /** Null while a recursive route has no way, or the link of its only nexthops is down. */
+  /**
+   * What is announced. Null while a recursive route has no way, the link of its only nexthops is down, or the protocol
+   * does not run.
+   */
   readonly attrs: RouteAttrs | null;
+  /** While `attrs` is null: what the configuration says of it, without nexthops for a recursive route. Else null. */
+  readonly configured: RouteAttrs | null;
   /** The address a recursive route follows, or null. */
   readonly recursive: IpAddress | null;
   /** Own metric, or null for the kernel protocol's default. */

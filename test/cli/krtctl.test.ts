@@ -185,7 +185,7 @@ describe("krtctl, other lists", () => {
     Object.assign(entry!.protocol, { static: { count: 2, route: (i: number) => routes[i] } });
     expect((await krtctl("show static uplinks")).out).toBe(
       "default via 192.0.2.1 dev eth0 [uplinks] synced\n" +
-        "11.0.0.0/8 via 192.0.2.1 dev eth0 [uplinks] not in the table\n" +
+        "11.0.0.0/8 via 192.0.2.1 dev eth0 [uplinks] not in the table: it is about to be announced\n" +
         "2 static routes: 1 synced, 1 not in the table\n",
     );
     expect((await krtctl("show static count")).out).toBe("2\n");

@@ -620,6 +620,7 @@ describe("explain", () => {
   const view = (more: Partial<StaticRouteView>): StaticRouteView => ({
     prefix: prefixOf(NET),
     attrs: null,
+    configured: null,
     recursive: null,
     metric: null,
     preference: 200,

@@ -134,6 +134,7 @@ describe("a static route", () => {
     const route: StaticRouteView = {
       prefix: prefixOf("10.0.0.0/8"),
       attrs: null,
+      configured: null,
       recursive: null,
       metric: null,
       preference: 200,

@@ -107,6 +107,7 @@ export class RoutesInForce {
         length: routes.length[i]!,
       },
       attrs: id === 0 ? null : this.channel.table.attrs.describe(id, family),
+      configured: id === 0 ? this.made.configured(spec, family) : null,
       metric,
       recursive,
       preference,

@@ -8,10 +8,17 @@
  *             due     1: its routes are to be announced
  */
 
+import type { Family } from "../../lib/ip.ts";
 import type { AttrsTable } from "../../nest/attrs.ts";
 import { ATTRS_TYPE, AttrsDraft } from "../../nest/attrs-draft.ts";
 import type { Interfaces } from "../../nest/iface.ts";
-import { type AttrsId, type NodeId, ROUTE_TYPE_NUMBERS, type RouteId } from "../../nest/route.ts";
+import {
+  type AttrsId,
+  type NodeId,
+  ROUTE_TYPE_NUMBERS,
+  type RouteAttrs,
+  type RouteId,
+} from "../../nest/route.ts";
 import type { Rtable } from "../../nest/rtable.ts";
 import type { RouteSpec, StaticConfig } from "./config.ts";
 import { FollowedAddresses } from "./followed-addresses.ts";
@@ -117,6 +124,13 @@ export class SpecAttrs {
     this.replace(spec, route === 0 ? 0 : this.internFollowed(this.specs[spec]!, route), mark);
   }
 
+  /** What the spec says, whatever became of it: all of its nexthops, which are none for a recursive one. */
+  configured(spec: number, family: Family): RouteAttrs {
+    const { type, nexthops } = this.specs[spec]!;
+    this.fill(this.specs[spec]!, ROUTE_TYPE_NUMBERS[type], hopsOfSpec(nexthops, this.interfaces));
+    return this.attrs.describeDraft(this.draft, family);
+  }
+
   /** Gives all references back. */
   release(): void {
     for (const id of this.ids) if (id !== 0) this.attrs.release(id);
@@ -153,17 +167,21 @@ export class SpecAttrs {
 
   /** Attributes with one reference, or 0: it is a unicast route, and no nexthop of it counts. */
   private intern(spec: RouteSpec, type: number, hops: readonly Hop[]): AttrsId {
-    const { draft } = this;
     const counting = this.checkLink ? hops.filter((hop) => linkIsUp(this.interfaces, hop)) : hops;
     if (type === ROUTE_TYPE_NUMBERS.unicast && counting.length === 0) return 0;
+    this.fill(spec, type, counting);
+    return this.attrs.intern(this.draft);
+  }
+
+  private fill(spec: RouteSpec, type: number, hops: readonly Hop[]): void {
+    const { draft } = this;
     draft.reset(type);
-    if (type === ROUTE_TYPE_NUMBERS.unicast) addHops(draft, counting);
+    if (type === ROUTE_TYPE_NUMBERS.unicast) addHops(draft, hops);
     if (spec.prefsrc !== null) {
       const { w0, w1, w2, w3 } = spec.prefsrc;
       draft.setPrefsrc(w0, w1, w2, w3);
     }
     if (spec.mtu !== null) draft.setMetric(RTAX_MTU, spec.mtu);
     draft.finish();
-    return this.attrs.intern(draft);
   }
 }

@@ -22,6 +22,9 @@ describe("StaticProtocol", () => {
     await protocol.stop();
     expect(await leftovers()).toEqual([0, 0, 0]);
     expect(protocol.route(1).attrs).toBeNull();
+    const [gateway, prefsrc] = [ip("10.0.0.2"), ip("10.0.0.1")];
+    expect(protocol.route(0).configured).toMatchObject({ nexthops: [{ gateway }], prefsrc });
+    expect(protocol.route(1).configured).toMatchObject({ type: "blackhole", nexthops: [] });
   });
 
   it("follows its device as it comes, gets renamed and goes, and touches no other route", async () => {

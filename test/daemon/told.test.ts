@@ -1,0 +1,82 @@
+/** What krtctl tells of protocols that do not run, and of what is done to protocols. */
+
+import { describe, expect, it } from "vitest";
+import type { KrtInput } from "../../src/config/input.ts";
+import type { StaticRouteJson } from "../../src/control/json.ts";
+import { modelKrtctl } from "../support/model-krtctl.ts";
+import { startDaemon } from "./fixture.ts";
+
+const CONFIG: KrtInput = {
+  tables: { blue: { family: "ipv4" } },
+  kernel: { k4: { table: "master4" } },
+  static: {
+    s: {
+      table: "master4",
+      routes: [
+        { prefix: "10.5.0.0/16", via: "10.0.0.2", dev: "d0", mtu: 1400, metric: 50 },
+        { prefix: "10.6.0.0/16", nexthops: [{ via: "10.0.0.2" }, { via: "10.1.0.2", weight: 3 }] },
+        { prefix: "10.7.0.0/16", recursive: "10.5.0.1" },
+        { prefix: "10.8.0.0/16", type: "prohibit" },
+      ],
+    },
+    linked: { table: "master4", "check-link": true, routes: [{ prefix: "10.9.0.0/16", dev: "late0" }] },
+  },
+  pipe: { p: { table: "blue", "peer-table": "master4", import: "all", export: "none" } },
+};
+
+describe("a static protocol that was disabled", () => {
+  it("shows its routes as they are configured, and why they are not in the table", async () => {
+    await using d = await startDaemon(CONFIG);
+    await using krtctl = await modelKrtctl(d);
+    expect((await krtctl.run("disable", "s")).code).toBe(0);
+    expect((await krtctl.run("show", "static", "s")).out).toBe(
+      `10.5.0.0/16 via 10.0.0.2 dev d0 metric 50 mtu 1400 [s] not in the table: s is disabled
+10.6.0.0/16 nexthop via 10.0.0.2 weight 1 nexthop via 10.1.0.2 weight 3 [s] not in the table: s is disabled
+10.7.0.0/16 recursive 10.5.0.1 [s] not in the table: s is disabled
+prohibit 10.8.0.0/16 [s] not in the table: s is disabled
+4 static routes: 4 not in the table
+`,
+    );
+    const [first] = await krtctl.json<StaticRouteJson[]>("show", "static", "s");
+    expect(first).toMatchObject({ gateway: "10.0.0.2", "in-table": false, reason: "s is disabled" });
+    expect(first).not.toHaveProperty("unresolved");
+  });
+
+  it("is named by explain, with what brings the route back", async () => {
+    await using d = await startDaemon(CONFIG);
+    await using krtctl = await modelKrtctl(d);
+    await krtctl.run("disable", "s");
+    const told = await krtctl.run("explain", "10.5.0.0/16");
+    expect(told.code).toBe(0);
+    expect(told.out).toContain(
+      "10.5.0.0/16 in table master4: not installed\nProtocol s knows the route, but is disabled: krtctl enable s.\n",
+    );
+    expect(told.out).toMatch(/^no source +s knows it, but is disabled$/m);
+    expect((await krtctl.run("explain", "10.55.0.0/16")).code, "nobody knows that one").toBe(6);
+  });
+});
+
+describe("a static route without a link", () => {
+  it("is shown as it is configured", async () => {
+    await using d = await startDaemon(CONFIG);
+    await using krtctl = await modelKrtctl(d);
+    expect((await krtctl.run("show", "static", "linked", "--no-legend")).out).toBe(
+      "10.9.0.0/16 dev late0 [linked] unresolved: the link it leads over is down (check-link)\n",
+    );
+  });
+});
+
+describe("a pipe that was disabled", () => {
+  it("is named by explain as what would bring the route", async () => {
+    await using d = await startDaemon(CONFIG);
+    await using krtctl = await modelKrtctl(d);
+    await krtctl.run("disable", "p");
+    const told = await krtctl.run("explain", "10.5.0.0/16", "table", "blue");
+    expect(told.out).toContain(
+      "Protocol p knows the route, but is disabled and brings nothing from table master4: krtctl enable p.\n",
+    );
+    // The other way it brings nothing when it runs, either.
+    await krtctl.run("disable", "s");
+    expect((await krtctl.run("explain", "10.5.0.0/16")).out).not.toContain("p knows");
+  });
+});
