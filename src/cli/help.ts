@@ -5,7 +5,9 @@ import { optionParser } from "./options.ts";
 
 const EXIT_CODES = `Exit codes:
   0 ok   1 the daemon refused or failed   2 usage   3 daemon not reachable   4 bad configuration
-  5 the kernel differs from what is wanted, or a plan is not empty   6 not found`;
+  5 the kernel differs from what is wanted, or a plan is not empty   6 not found
+  Of several protocols: 0 when each is as was asked (enabled already is no failure), 4 when bad configuration
+  kept all the others from it, else 1. A glob and "all" leave out device protocols, which always run.`;
 
 /** Help for `words`: the commands they may stand for, or everything when there are none. */
 export function helpText(words: readonly string[]): string {

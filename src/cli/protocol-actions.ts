@@ -2,8 +2,8 @@
 
 import type { ProtocolAction } from "../control/backend.ts";
 import type { ActJson, ScanJson } from "../control/json-actions.ts";
-import { escapeText } from "./escape.ts";
-import { EXIT_FAILED, EXIT_OK } from "./exit-code.ts";
+import { escapeLines, escapeText } from "./escape.ts";
+import { EXIT_BAD_CONFIG, EXIT_FAILED, EXIT_OK } from "./exit-code.ts";
 import type { Output } from "./output.ts";
 import { atWork, type Session, showValue } from "./session.ts";
 
@@ -22,20 +22,27 @@ const DONE: Readonly<Record<ProtocolAction, string>> = {
   reload: "reloaded",
 };
 
-/** Exit code 1 when it was not done to all; that nothing can be done to a device protocol is no failure of `all`. */
+/**
+ * Exit code 0 when every protocol is as was asked, 4 when bad configuration is what kept all the others from it, else 1.
+ * What is enabled, or disabled, already is as was asked.
+ */
 export async function act(action: ProtocolAction, session: Session, output: Output): Promise<number> {
   const path = protocolPath(session, action);
   const request = { method: "POST", path, progress: atWork(session) } as const;
   const answer = await showValue<ActJson>(session, output, request, ({ protocols }) =>
-    protocols
-      .map(({ name, done, reason }) =>
-        done
-          ? `${escapeText(name)}: ${DONE[action]}\n`
-          : `${escapeText(name)}: not ${DONE[action]}: ${escapeText(reason ?? "")}\n`,
-      )
-      .join(""),
+    protocols.map((protocol) => `${escapeText(protocol.name)}: ${outcome(action, protocol)}\n`).join(""),
   );
-  return answer.protocols.every(({ done, type }) => done || type === "device") ? EXIT_OK : EXIT_FAILED;
+  const failed = answer.protocols.filter(({ done, code }) => !done && code !== "already");
+  if (failed.length === 0) return EXIT_OK;
+  return failed.every(({ code }) => code === "bad-config") ? EXIT_BAD_CONFIG : EXIT_FAILED;
+}
+
+function outcome(action: ProtocolAction, { done, reason, code }: ActJson["protocols"][number]): string {
+  if (done) return DONE[action];
+  if (code === "already") return `${DONE[action]} already`;
+  // Its problems, as configure prints them.
+  if (code === "bad-config") return `not ${DONE[action]}: bad configuration:\n${escapeLines(reason ?? "")}`;
+  return `not ${DONE[action]}: ${escapeText(reason ?? "")}`;
 }
 
 function protocolPath(session: Session, verb: string): string {

@@ -90,7 +90,10 @@ function report(error: unknown, json: boolean, io: CliIo): number {
   if (json) {
     io.stdout.write(`${asciiJson(JSON.stringify({ error: { code, message, hint } }))}\n`);
   } else {
-    const lines = code === "bad-config" ? escapeLines(message) : `krtctl: ${escapeText(message)}`;
+    const lines =
+      code === "bad-config"
+        ? escapeLines(message)
+        : `krtctl: ${code === "cannot-reload" ? escapeLines(message) : escapeText(message)}`;
     io.stderr.write(`${lines}\n${hint === null ? "" : `  ${escapeText(hint)}\n`}`);
   }
   return exitCodeOf(error);

@@ -6,7 +6,7 @@ import type { ProtocolAction } from "./backend.ts";
 import { Body } from "./body.ts";
 import { type Call, noParameters, sendAll } from "./call.ts";
 import type { ActJson, ScanJson } from "./json-actions.ts";
-import { matchProtocols } from "./protocol-match.ts";
+import { actedOn, matchProtocols } from "./protocol-match.ts";
 import { Query } from "./query.ts";
 import { protocolJson } from "./render-reports.ts";
 
@@ -39,23 +39,44 @@ export function scan(call: Call): void {
   call.json(200, { started: able.map(({ protocol }) => protocol.name) } satisfies ScanJson);
 }
 
-/** One after the other. What fails for one does not keep the others from it; 409 when it failed for all. */
+type Acted = ActJson["protocols"][number];
+
+/**
+ * One after the other. What fails for one does not keep the others from it; when none is as was asked it is 409, or 422
+ * when bad configuration is all there is to it.
+ */
 export async function act(call: Call, action: ProtocolAction): Promise<void> {
   nothingBesides(call);
-  const matching = matchProtocols(call.backend, call.name).map(({ protocol }) => protocol);
+  const matching = actedOn(call.backend, call.name).map(({ protocol }) => protocol);
   // As at a stop: what brings routes goes before what takes them away from the kernel.
   const ordered = action === "disable" ? matching.toReversed() : matching;
-  const done: ActJson["protocols"][number][] = [];
+  const acted: Acted[] = [];
   for (const { name, type } of ordered) {
-    const reason = await call.backend.act(action, name);
-    done.push({ name, type, done: reason === null, reason });
+    const refusal = await call.backend.act(action, name);
+    acted.push({
+      name,
+      type,
+      done: refusal === null,
+      reason: refusal?.reason ?? null,
+      ...(refusal === null ? {} : { code: refusal.code }),
+    });
   }
-  if (done.some((one) => one.done)) {
-    call.json(200, { action, protocols: done } satisfies ActJson);
-    return;
+  if (!acted.some(({ done, code }) => done || code === "already")) throw notDone(action, acted);
+  call.json(200, { action, protocols: acted } satisfies ActJson);
+}
+
+function notDone(action: ProtocolAction, acted: readonly Acted[]): ApiError {
+  if (acted.every(({ code }) => code === "bad-config")) {
+    // Of a file that cannot be read at all every protocol says the same.
+    const problems = [...new Set(acted.map(({ reason }) => reason))].join("\n");
+    return new ApiError(422, "bad-config", problems, "Nothing was changed: the routes that run stay.");
   }
-  const reasons = done.map(({ name, reason }) => `${name}: ${reason}`).join("; ");
-  throw new ApiError(409, `cannot-${action}`, `Cannot ${action} ${reasons}`);
+  const told = acted.map(({ name, reason, code }) =>
+    code === "bad-config" ? `${name}: bad configuration:\n${reason}` : `${name}: ${reason}`,
+  );
+  const inLines = acted.some(({ code }) => code === "bad-config");
+  const text = inLines ? `:\n${told.join("\n")}` : ` ${told.join("; ")}`;
+  return new ApiError(409, `cannot-${action}`, `Cannot ${action}${text}`);
 }
 
 function nothingBesides(call: Call): void {

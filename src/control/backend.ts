@@ -90,6 +90,16 @@ export type ConfigureResult =
 
 export type ProtocolAction = "enable" | "disable" | "restart" | "reload";
 
+/** Why something was not done to a protocol. */
+export interface ActRefusal {
+  /**
+   * already: it is as was asked for. bad-config: what would be read again cannot be used; the reason are all of its
+   * problems, rendered, in lines. refused: anything else.
+   */
+  readonly code: "already" | "bad-config" | "refused";
+  readonly reason: string;
+}
+
 export interface ControlBackend {
   status(): StatusReport;
   /** Every table, master4 and master6 first. */
@@ -109,7 +119,7 @@ export interface ControlBackend {
   /** Keeps the configuration that would be undone by itself; false: nothing waits for it. */
   confirm(): boolean;
   /** Does it to the protocol of that name. Resolves when it is done: with null, or with why it was not done. */
-  act(action: ProtocolAction, name: string): Promise<string | null>;
+  act(action: ProtocolAction, name: string): Promise<ActRefusal | null>;
   /** Starts the orderly stop; `keep`: the kernel's routes stay. Called after the answer was sent. */
   shutdown(options: { readonly keep: boolean }): void;
 }

@@ -2,7 +2,7 @@
 
 import type { ConfigPlan } from "../config/plan.ts";
 import type { ProtocolType } from "../nest/protocol.ts";
-import type { ProtocolAction } from "./backend.ts";
+import type { ActRefusal, ProtocolAction } from "./backend.ts";
 
 export interface ScanJson {
   readonly started: readonly string[];
@@ -39,7 +39,9 @@ export interface ActJson {
     readonly name: string;
     readonly type: ProtocolType;
     readonly done: boolean;
-    /** Why it was not done, or null. */
+    /** Why it was not done, or null: a sentence, with bad-config the problems in lines. */
     readonly reason: string | null;
+    /** What kind of reason it is; absent when it was done. */
+    readonly code?: ActRefusal["code"];
   }[];
 }

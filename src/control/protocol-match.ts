@@ -16,6 +16,16 @@ export function matchProtocols(backend: ControlBackend, pattern: string): readon
   return found;
 }
 
+/**
+ * Those that something is done to: as above, but a glob and "all" mean no device protocols, to which nothing can be
+ * done, unless they match nothing else.
+ */
+export function actedOn(backend: ControlBackend, pattern: string): readonly ProtocolEntry[] {
+  const found = matchProtocols(backend, pattern);
+  const able = found.filter(({ protocol }) => protocol.type !== "device");
+  return able.length === 0 || found.some(({ protocol }) => protocol.name === pattern) ? found : able;
+}
+
 /** By its exact name. Throws 404. */
 export function findProtocol(backend: ControlBackend, name: string): ProtocolEntry {
   const found = backend.protocols().find(({ protocol }) => protocol.name === name);

@@ -22,7 +22,7 @@ import { type AttrsText, prefixText, renderAttrs } from "./render-attrs.ts";
 import type { TableContext } from "./table-context.ts";
 
 export function protocolJson(entry: ProtocolEntry): ProtocolJson {
-  const { protocol, state, since, disabled } = entry;
+  const { protocol, state, since, disabled, problem } = entry;
   const { name, type, netns, kernel } = protocol;
   const channels = protocol.channels.map(channelJson);
   const tables = channels.map(({ table }) => table);
@@ -36,7 +36,7 @@ export function protocolJson(entry: ProtocolEntry): ProtocolJson {
     state,
     disabled,
     since: new Date(since).toISOString(),
-    info: protocol.info(),
+    info: protocol.info() || (problem ?? ""),
     ...(channels.length === 0 ? {} : { ...sumOf(channels), channels }),
     ...(kernel === undefined ? {} : { kernel: kernelProtocolJson(kernel.report()) }),
   };

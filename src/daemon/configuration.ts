@@ -16,11 +16,12 @@ import {
   renderProblems,
 } from "../config/load.ts";
 import { type ConfigPlan, planConfig } from "../config/plan.ts";
-import type { ConfigureRequest, ConfigureResult, StatusReport } from "../control/backend.ts";
+import type { ActRefusal, ConfigureRequest, ConfigureResult, StatusReport } from "../control/backend.ts";
 import { Alarm } from "../lib/alarm.ts";
 import type { Clock } from "../lib/clock.ts";
 import { errorText } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import { refused } from "./act.ts";
 import type { Jobs } from "./jobs.ts";
 import { applyPlan, type Surroundings } from "./reconfigure.ts";
 
@@ -108,24 +109,25 @@ export class Configuration {
    * nothing else of the file. Not a new configuration: what undo() goes back to stays. Called in a job. Resolves with
    * null, or with why nothing was changed.
    */
-  async reread(name: string): Promise<string | null> {
+  async reread(name: string): Promise<ActRefusal | null> {
     const { clock, log, surroundings, reader = FILES } = this.options;
     const { config } = this;
     const { file } = config;
     const before = config.statics.find((one) => one.name === name);
-    if (before === undefined) return `There is no static protocol "${name}"`;
+    if (before === undefined) return refused(`There is no static protocol "${name}"`);
     const loaded = await reader.loadStatic(file, name);
     if (!loaded.ok) {
       log.error("a static protocol was not reloaded", {
         protocol: name,
         problems: renderProblems(loaded.problems),
       });
-      return `the configuration cannot be used:\n${renderProblems(await this.tellable(loaded.problems)).trimEnd()}`;
+      const reason = renderProblems(await this.tellable(loaded.problems)).trimEnd();
+      return { code: "bad-config", reason };
     }
     const after = loaded.config;
-    if (after === null) return `it is not in ${file} any more: "configure" removes it`;
+    if (after === null) return refused(`it is not in ${file} any more: "configure" removes it`);
     if (after.table !== before.table || after.routes.family !== before.routes.family) {
-      return `it is on another table in ${file}: "configure" moves it`;
+      return refused(`it is on another table in ${file}: "configure" moves it`);
     }
     // Filters have a section of their own, which is not what is read here.
     const kept = after.import.name === before.import.name ? { ...after, import: before.import } : after;

@@ -11,6 +11,7 @@ import type { AttrsTable } from "../nest/attrs.ts";
 import type { ProtocolEntry } from "../nest/protocol.ts";
 import { Rtable } from "../nest/rtable.ts";
 import type { Os, OsProvider } from "../sysdep/os.ts";
+import { refused } from "./act.ts";
 import { type ConfigReader, Configuration } from "./configuration.ts";
 import { Jobs } from "./jobs.ts";
 import { LoopLag } from "./loop-lag.ts";
@@ -150,7 +151,7 @@ export class Daemon {
       confirm: () => configuration.confirm(),
       act: (action, name) =>
         this.jobs.run(async () =>
-          this.phase === "running" ? await protocols.act(action, name) : "krtd is stopping",
+          this.phase === "running" ? await protocols.act(action, name) : refused("krtd is stopping"),
         ),
       shutdown: this.options.onShutdown,
     };

@@ -5,12 +5,13 @@
  */
 
 import type { KrtConfig } from "../config/config.ts";
+import type { ActRefusal, ProtocolAction } from "../control/backend.ts";
 import type { Clock } from "../lib/clock.ts";
 import { errorText } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { type RateLimit, rateLimited } from "../lib/rate-limit.ts";
 import { ProtoManager } from "../nest/proto-manager.ts";
-import type { Protocol, ProtocolType } from "../nest/protocol.ts";
+import type { Protocol, ProtocolEntry, ProtocolType } from "../nest/protocol.ts";
 import type { Rtable } from "../nest/rtable.ts";
 import { deviceProtocolName } from "../proto/device/device.ts";
 import { DirectProtocol } from "../proto/direct/direct.ts";
@@ -18,6 +19,7 @@ import type { KernelConfig } from "../proto/kernel/config.ts";
 import { KernelProtocol } from "../proto/kernel/kernel.ts";
 import { PipeProtocol } from "../proto/pipe/pipe.ts";
 import { StaticProtocol } from "../proto/static/static.ts";
+import { already, refused } from "./act.ts";
 import type { Namespace } from "./namespace.ts";
 import { namespaceOfTable, type ProtocolSpec, specsOf } from "./specs.ts";
 
@@ -32,7 +34,7 @@ export interface ProtocolsOptions {
   readonly log: Log;
   readonly config: () => KrtConfig;
   /** Reads the configuration of a static protocol again. Resolves with null, or with why nothing was changed. */
-  readonly reread: (name: string) => Promise<string | null>;
+  readonly reread: (name: string) => Promise<ActRefusal | null>;
   readonly table: (name: string) => Rtable;
   readonly namespace: (name: string | null) => Namespace;
   readonly onFatal: (message: string) => void;
@@ -228,33 +230,34 @@ export class Protocols {
   }
 
   /** Does it to one protocol. Resolves with null, or with why not. */
-  async act(action: "enable" | "disable" | "restart" | "reload", name: string): Promise<string | null> {
+  async act(action: ProtocolAction, name: string): Promise<ActRefusal | null> {
     const entry = this.manager.byName(name);
     const spec = this.specs.get(name);
-    if (entry === undefined) return `There is no protocol "${name}"`;
-    if (spec === undefined) return `${name} is a device protocol: it always runs, and "scan" makes it look`;
+    if (entry === undefined) return refused(`There is no protocol "${name}"`);
+    if (spec === undefined)
+      return refused(`${name} is a device protocol: it always runs, and "scan" makes it look`);
     switch (action) {
       case "enable":
-        if (!entry.disabled) return `${name} is enabled already`;
+        if (!entry.disabled) return whetherUp(entry) ?? already(`${name} is enabled already`);
         this.manager.setDisabled(name, false);
         this.put(spec);
         await this.start([name]);
-        return entry.state === "up" ? null : entry.protocol.info();
+        return whetherUp(entry);
       case "disable":
-        if (entry.disabled) return `${name} is disabled already`;
+        if (entry.disabled) return already(`${name} is disabled already`);
         this.manager.setDisabled(name, true);
         await this.stop(name, false);
         return null;
       case "restart":
-        if (entry.disabled) return `${name} is disabled: enable it`;
+        if (entry.disabled) return refused(`${name} is disabled: enable it`);
         await this.atOnce(async () => {
           await this.stop(name, true);
           this.put(spec);
           await this.start([name]);
         });
-        return entry.state === "up" ? null : entry.protocol.info();
+        return whetherUp(entry);
       case "reload": {
-        if (entry.state !== "up") return `${name} is not up`;
+        if (entry.state !== "up") return refused(`${name} is ${entry.disabled ? "disabled" : "not up"}`);
         const problem = spec.type === "static" ? await this.options.reread(name) : null;
         if (problem === null) await this.atOnce(async () => await entry.protocol.reload?.());
         return problem;
@@ -342,6 +345,11 @@ export class Protocols {
       onFatal,
     });
   }
+}
+
+/** Null, or why it did not start. */
+function whetherUp({ state, protocol, problem }: ProtocolEntry): ActRefusal | null {
+  return state === "up" ? null : refused(protocol.info() || (problem ?? "it did not start"));
 }
 
 function tableKey({

@@ -11,6 +11,7 @@
 
 import { Alarm } from "../lib/alarm.ts";
 import type { Clock } from "../lib/clock.ts";
+import { errorText } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { nextProtocolState, type ProtocolInput, type ProtocolState } from "./proto-state.ts";
 import type { Protocol, ProtocolEntry, ProtocolType, StopOptions } from "./protocol.ts";
@@ -26,6 +27,7 @@ class Entry implements ProtocolEntry {
   disabled = false;
   state: ProtocolState = "down";
   since: number;
+  problem: string | null = null;
   /** It has announced what it has. */
   fed = false;
   /** How often that was asked: only the last answer counts. */
@@ -80,6 +82,7 @@ export class ProtoManager {
     if (entry.state !== "down")
       throw new Error(`Protocol ${protocol.name} is ${entry.state}: cannot replace it`);
     entry.protocol = protocol;
+    entry.problem = null;
     entry.fed = false;
     entry.released = false;
     this.entries.sort((a, b) => RANK[a.protocol.type] - RANK[b.protocol.type]);
@@ -112,11 +115,13 @@ export class ProtoManager {
     for (const entry of [...this.entries]) {
       if (!names.includes(entry.protocol.name) || !this.move(entry, "start")) continue;
       try {
+        entry.problem = null;
         await entry.protocol.start();
         this.move(entry, "started");
         started.push(entry);
       } catch (error) {
         this.move(entry, "failed");
+        entry.problem = errorText(error);
         failures.push(error);
       }
     }

@@ -206,4 +206,6 @@ export interface ProtocolEntry {
   readonly state: ProtocolState;
   /** Wall clock, ms, of the last change of state. */
   readonly since: number;
+  /** Why it did not start, while it is down for that; else null or absent. */
+  readonly problem?: string | null;
 }

@@ -154,11 +154,56 @@ describe("POST /v1/protocols/NAME", () => {
   });
 
   it("tells each protocol it was not done to, and why", async () => {
-    router.refusals.set("device1", "a device protocol cannot be disabled");
-    const answer = (await post("/v1/protocols/all/disable", null, 200)) as { protocols: unknown[] };
-    expect(answer.protocols).toHaveLength(6);
-    const reason = "a device protocol cannot be disabled";
-    expect(answer.protocols.at(-1)).toEqual({ name: "device1", type: "device", done: false, reason });
+    router.refusals.set("lab", "it is busy");
+    router.refusals.set("uplinks", { code: "already", reason: "uplinks is disabled already" });
+    const { protocols } = (await post("/v1/protocols/all/disable", null, 200)) as { protocols: unknown[] };
+    expect(protocols).toContainEqual({
+      name: "lab",
+      type: "static",
+      done: false,
+      reason: "it is busy",
+      code: "refused",
+    });
+    expect(protocols).toContainEqual({
+      name: "uplinks",
+      type: "static",
+      done: false,
+      reason: "uplinks is disabled already",
+      code: "already",
+    });
+  });
+
+  it.each(["all", "*"])("%s are all but device protocols, to which nothing can be done", async (name) => {
+    await post(`/v1/protocols/${encodeURIComponent(name)}/restart`, null, 200);
+    expect(router.acts.map((one) => one.split(" ")[1])).toEqual([
+      "kernel4",
+      "kernel6",
+      "uplinks",
+      "uplinks6",
+      "lab",
+    ]);
+    router.refusals.set("device1", "it always runs");
+    await post("/v1/protocols/dev%2A/restart", null, 409);
+  });
+
+  it("is 200 when all are as was asked already", async () => {
+    router.refusals.set("uplinks", { code: "already", reason: "uplinks is enabled already" });
+    await post("/v1/protocols/uplinks/enable", null, 200);
+  });
+
+  it("is 422 when nothing but bad configuration is in the way, with each problem once", async () => {
+    for (const name of ["uplinks", "uplinks6"])
+      router.refusals.set(name, { code: "bad-config", reason: "a\nb" });
+    expect(await post("/v1/protocols/uplinks%2A/reload", null, 422)).toEqual({
+      error: { code: "bad-config", message: "a\nb", hint: "Nothing was changed: the routes that run stay." },
+    });
+    router.refusals.set("uplinks6", "it is down");
+    expect(await post("/v1/protocols/uplinks%2A/reload", null, 409)).toMatchObject({
+      error: {
+        code: "cannot-reload",
+        message: "Cannot reload:\nuplinks: bad configuration:\na\nb\nuplinks6: it is down",
+      },
+    });
   });
 
   it("is 409 when it was done to none, 404 for an unknown name, 400 with a body", async () => {

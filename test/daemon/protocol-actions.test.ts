@@ -33,7 +33,7 @@ const ALL = [...MAIN, ...PIPED, ...DIRECT].toSorted();
 async function act(d: ModelDaemon, action: ProtocolAction, name: string): Promise<string | null> {
   const answer = await d.during(d.daemon.backend.act(action, name));
   await d.synced();
-  return answer;
+  return answer?.reason ?? null;
 }
 
 const stateOf = (d: ModelDaemon, name: string) =>
@@ -55,7 +55,7 @@ describe.each([
     expect(stateOf(d, name)).toMatchObject({ disabled: true, state: "down" });
     expect(await act(d, "disable", name)).toBe(`${name} is disabled already`);
     expect(await act(d, "restart", name)).toBe(`${name} is disabled: enable it`);
-    expect(await act(d, "reload", name)).toBe(`${name} is not up`);
+    expect(await act(d, "reload", name)).toBe(`${name} is disabled`);
     expect(await act(d, "enable", name)).toBeNull();
     expect(keys(d)).toEqual(ALL);
     expect(stateOf(d, name)).toMatchObject({ disabled: false, state: "up" });
@@ -138,7 +138,8 @@ describe("what cannot be done", () => {
   it("is told when krtd stops", async () => {
     await using d = await startDaemon(CONFIG);
     const stopped = d.stop();
-    expect(await d.during(d.daemon.backend.act("restart", "s"))).toBe("krtd is stopping");
+    const answer = await d.during(d.daemon.backend.act("restart", "s"));
+    expect(answer).toEqual({ code: "refused", reason: "krtd is stopping" });
     await stopped;
   });
 });

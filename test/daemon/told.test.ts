@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import type { KrtInput } from "../../src/config/input.ts";
-import type { StaticRouteJson } from "../../src/control/json.ts";
+import type { ProtocolJson, StaticRouteJson } from "../../src/control/json.ts";
 import { modelKrtctl } from "../support/model-krtctl.ts";
 import { startDaemon } from "./fixture.ts";
 
@@ -53,6 +53,47 @@ prohibit 10.8.0.0/16 [s] not in the table: s is disabled
     );
     expect(told.out).toMatch(/^no source +s knows it, but is disabled$/m);
     expect((await krtctl.run("explain", "10.55.0.0/16")).code, "nobody knows that one").toBe(6);
+  });
+});
+
+describe("what is done to protocols", () => {
+  it("tells bad configuration as configure does", async () => {
+    await using d = await startDaemon(CONFIG);
+    await using krtctl = await modelKrtctl(d);
+    await d.write("static: {s: {table: master4, routes: [{prefix: 10.5.0.0/16, vla: 10.0.0.2}]}}");
+    const told = await krtctl.run("reload", "s");
+    expect(told.code).toBe(4);
+    expect(told.err).toMatch(/krt\.yaml:1:\d+: .*vla.*\n.*prefix: 10\.5\.0\.0\/16/);
+    expect(told.err).toContain("\n  Nothing was changed: the routes that run stay.\n");
+    const { code, out } = await krtctl.run("reload", "*");
+    expect(code).toBe(4);
+    expect(out).toMatch(/^k4: reloaded$/m);
+    expect(out).toMatch(/^s: not reloaded: bad configuration:\n.*krt\.yaml:1:\d+: /m);
+  });
+
+  it("is well when it was so before, and with device protocols under a glob", async () => {
+    await using d = await startDaemon(CONFIG);
+    await using krtctl = await modelKrtctl(d);
+    await krtctl.run("disable", "s");
+    expect(await krtctl.run("disable", "s")).toEqual({ code: 0, out: "s: disabled already\n", err: "" });
+    expect(await krtctl.run("disable", "all")).toMatchObject({
+      code: 0,
+      out: "p: disabled\nlinked: disabled\ns: disabled already\nk4: disabled\n",
+    });
+    expect((await krtctl.run("restart", "s")).code).toBe(1);
+    expect((await krtctl.run("enable", "*")).code).toBe(0);
+    expect((await krtctl.run("disable", "device")).code).toBe(1);
+  });
+
+  it("leaves no words about what a protocol that does not run would do", async () => {
+    await using d = await startDaemon(CONFIG);
+    await using krtctl = await modelKrtctl(d);
+    await krtctl.run("disable", "k4");
+    await d.write({ ...CONFIG, kernel: { k4: { table: "master4", metric: 77, "scan-time": "5s" } } });
+    expect((await krtctl.run("configure")).code).toBe(0);
+    const [k4] = await krtctl.json<ProtocolJson[]>("show", "protocols", "k4");
+    expect(k4).toMatchObject({ state: "down", disabled: true, info: "" });
+    expect((await krtctl.run("enable", "k4")).code).toBe(0);
   });
 });
 

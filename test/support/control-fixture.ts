@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ConfigPlan } from "../../src/config/plan.ts";
 import type {
+  ActRefusal,
   ConfigureRequest,
   ConfigureResult,
   ControlBackend,
@@ -178,7 +179,7 @@ export class Router implements ControlBackend {
   readonly shutdowns: { keep: boolean }[] = [];
   /** What was asked, as "disable kernel4", and reasons to refuse it. */
   readonly acts: string[] = [];
-  readonly refusals: Map<string, string> = new Map();
+  readonly refusals: Map<string, string | ActRefusal> = new Map();
   readonly configured: ConfigureRequest[] = [];
   /** What configure() and undo() answer. */
   result: ConfigureResult = { ok: true, file: "/etc/krt.yaml", plan: EMPTY_PLAN, applied: true };
@@ -222,9 +223,10 @@ export class Router implements ControlBackend {
     return waits;
   }
 
-  async act(action: ProtocolAction, name: string): Promise<string | null> {
+  async act(action: ProtocolAction, name: string): Promise<ActRefusal | null> {
     this.acts.push(`${action} ${name}`);
-    return this.refusals.get(name) ?? null;
+    const refusal = this.refusals.get(name) ?? null;
+    return typeof refusal === "string" ? { code: "refused", reason: refusal } : refusal;
   }
 
   shutdown(options: { readonly keep: boolean }): void {
