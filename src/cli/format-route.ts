@@ -143,7 +143,7 @@ function statePaint(state: KernelState, paint: Paint): (text: string) => string 
 function kernelText(kernel: RouteKernelJson, style: TextStyle): string {
   const { state, message, errno, attempts } = kernel;
   if (kernel.protocol === null) return "none: no kernel protocol on this table";
-  if (state === "none") return `none: ${escapeText(kernel.protocol)} is down`;
+  if (state === "none") return `none: ${escapeText(message ?? `${kernel.protocol} is down`)}`;
   if (message === null && errno === null && kernel.rival === undefined) return state;
   const details: string[] = [];
   if (message !== null)

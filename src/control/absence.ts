@@ -24,6 +24,17 @@ export function lifeWords({ disabled, state }: ProtocolEntry): string {
   return disabled ? "disabled" : state;
 }
 
+/** What it is doing or why it does not work, of one that could not start why not; "" when all is well. */
+export function infoOf({ protocol, problem }: ProtocolEntry): string {
+  return protocol.info() || (problem ?? "");
+}
+
+/** `kernel4 is disabled`, `blue4 is down: There is no network namespace blue`. */
+export function downWords(entry: ProtocolEntry): string {
+  const info = entry.disabled ? "" : infoOf(entry);
+  return `${entry.protocol.name} is ${lifeWords(entry)}${info === "" ? "" : `: ${info}`}`;
+}
+
 /** Null: the protocol is up. */
 export function absenceByState(entry: ProtocolEntry): Absence | null {
   const { disabled, state, protocol } = entry;

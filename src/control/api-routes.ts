@@ -6,6 +6,7 @@ import { ApiError, errorBody } from "./api-error.ts";
 import type { ControlBackend } from "./backend.ts";
 import type { Call } from "./call.ts";
 import type { CountJson } from "./json.ts";
+import { absentPlace, notUp } from "./kernel-place.ts";
 import { type DumpedTable, dumpKernel } from "./kernel-query.ts";
 import { findProtocol } from "./protocol-match.ts";
 import { KERNEL_CLASSES, KERNEL_STATES, Query, ROUTE_TYPE_NAMES } from "./query.ts";
@@ -121,6 +122,8 @@ function selectKernelTables(backend: ControlBackend, text: string | null): reado
     ({ name, dumped }) => text === null || dumped.facet.kernelTable === id || name === text,
   );
   if (text !== null && found.length === 0) {
+    const absent = absentPlace(tableContexts(backend), text);
+    if (absent !== null) throw notUp(`read the routes of kernel table ${absent.kernelTable}`, absent);
     const ids = [...new Set(attached.map(({ dumped }) => dumped.facet.kernelTable))].join(", ");
     throw new ApiError(
       404,

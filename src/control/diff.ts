@@ -9,7 +9,7 @@ import type { Clock } from "../lib/clock.ts";
 import { kernelTableId } from "../lib/kernel-names.ts";
 import { NONE, type NodeId } from "../nest/route.ts";
 import { INFLIGHT, QUEUED } from "../nest/sync-flags.ts";
-import { lifeWords } from "./absence.ts";
+import { downWords } from "./absence.ts";
 import { ApiError } from "./api-error.ts";
 import type { ControlBackend } from "./backend.ts";
 import type { Call } from "./call.ts";
@@ -19,6 +19,7 @@ import { wantedText } from "./diff-wanted.ts";
 import { kernelOf, type TableKernel } from "./explain-target.ts";
 import { standingWords } from "./explain-words.ts";
 import type { KernelRow } from "./kernel-backlog.ts";
+import { absentPlace, notUp } from "./kernel-place.ts";
 import { nameOf, rowText } from "./kernel-query.ts";
 import { Query } from "./query.ts";
 import type { RecordStream } from "./record-stream.ts";
@@ -62,6 +63,8 @@ function compared(backend: ControlBackend, name: string | null): Compared[] {
     ({ table, kernel }) => name === null || table.rtable.name === name || kernel.facet.kernelTable === id,
   );
   if (name !== null && found.length === 0) {
+    const absent = absentPlace(tableContexts(backend), name);
+    if (absent !== null) throw notUp(`compare table ${name} with the kernel`, absent);
     const names = attached.map(({ table }) => table.rtable.name).join(", ");
     throw new ApiError(
       404,
@@ -73,13 +76,9 @@ function compared(backend: ControlBackend, name: string | null): Compared[] {
   const up = found.filter(({ kernel }) => kernel.entry.state === "up");
   const [first] = found;
   if (name !== null && up.length === 0 && first !== undefined) {
-    const { entry } = first.kernel;
-    throw new ApiError(
-      409,
-      "not-up",
-      `Cannot compare table ${first.table.rtable.name} with the kernel: ${first.kernel.name} is ${lifeWords(entry)}`,
-      entry.disabled ? `krtctl enable ${first.kernel.name}` : undefined,
-    );
+    const { entry, name: protocol } = first.kernel;
+    const what = `compare table ${first.table.rtable.name} with the kernel`;
+    throw notUp(what, { name: protocol, down: downWords(entry), disabled: entry.disabled });
   }
   return up;
 }

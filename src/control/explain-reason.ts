@@ -4,7 +4,7 @@
  */
 
 import { EEXIST } from "../lib/errno.ts";
-import { lifeWords } from "./absence.ts";
+import { downWords } from "./absence.ts";
 import { differenceWords } from "./diff-words.ts";
 import type { ExplainFacts } from "./explain-facts.ts";
 import type { ExplainVerdict } from "./explain-json.ts";
@@ -38,7 +38,11 @@ function reasonOf(facts: ExplainFacts, verdict: ExplainVerdict): string {
     return `protocol ${protocol} knows the route, but ${text}${advice === null ? "" : `: ${advice}`}`;
   }
   if (target.kernel === null) {
-    const { name } = target.table.rtable;
+    const { rtable, place } = target.table;
+    const { name } = rtable;
+    if (place !== null) {
+      return `kernel protocol ${place.down}${place.disabled ? `: krtctl enable ${place.name}` : ""}`;
+    }
     return `no kernel protocol is attached to table ${name}: add one under "kernel:", or a pipe to a table that has one`;
   }
   return notInstalled(facts, target.kernel);
@@ -88,7 +92,7 @@ function notInstalled(facts: ExplainFacts, kernel: TableKernel): string {
     case "down":
       return kernel.entry.disabled
         ? `kernel protocol ${kernel.name} is disabled: krtctl enable ${kernel.name}`
-        : `kernel protocol ${kernel.name} is ${lifeWords(kernel.entry)}: krtctl show protocols all ${kernel.name}`;
+        : `kernel protocol ${downWords(kernel.entry)}; see krtctl show protocols all ${kernel.name}`;
     case "refused":
       return `protocol ${kernel.name} does not take it: ${exported.why}`;
     case "filtered":

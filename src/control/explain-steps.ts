@@ -3,7 +3,7 @@
  * do about it; that is the reason's part (explain-reason.ts).
  */
 
-import { lifeWords } from "./absence.ts";
+import { downWords } from "./absence.ts";
 import { differenceWords } from "./diff-words.ts";
 import type { ExplainFacts } from "./explain-facts.ts";
 import type { ExplainStepJson, ExplainStepName } from "./explain-json.ts";
@@ -82,12 +82,13 @@ function exportStep(facts: ExplainFacts): ExplainStepJson | null {
   if (offers.length === 0) return null;
   const { kernel, table } = target;
   if (kernel === null || exported === null) {
-    return step("export-filter", false, `no kernel protocol is attached to table ${table.rtable.name}`);
+    const none = `no kernel protocol is attached to table ${table.rtable.name}`;
+    return step("export-filter", false, table.place?.down ?? none);
   }
   const filter = `${kernel.name}'s filter "${kernel.channel.exporting.name}"`;
   switch (exported.is) {
     case "down":
-      return step("export-filter", false, `${kernel.name} is ${lifeWords(kernel.entry)} and takes no routes`);
+      return step("export-filter", false, `${downWords(kernel.entry)}, and takes no routes`);
     case "learned":
       return step(
         "export-filter",

@@ -7,7 +7,7 @@ import type { ChangeCounters, Channel } from "../nest/channel.ts";
 import type { AddressInfo, Interface, Interfaces } from "../nest/iface.ts";
 import type { KernelReport, ProtocolEntry, StaticRouteView } from "../nest/protocol.ts";
 import { NONE } from "../nest/route.ts";
-import { absenceOfStatic } from "./absence.ts";
+import { absenceOfStatic, infoOf } from "./absence.ts";
 import type {
   AddressJson,
   ChangeCountersJson,
@@ -22,10 +22,10 @@ import { type AttrsText, prefixText, renderAttrs } from "./render-attrs.ts";
 import type { TableContext } from "./table-context.ts";
 
 export function protocolJson(entry: ProtocolEntry): ProtocolJson {
-  const { protocol, state, since, disabled, problem } = entry;
-  const { name, type, netns, kernel } = protocol;
+  const { protocol, state, since, disabled } = entry;
+  const { name, type, netns, kernel, absentKernel } = protocol;
   const channels = protocol.channels.map(channelJson);
-  const tables = channels.map(({ table }) => table);
+  const tables = absentKernel === undefined ? channels.map(({ table }) => table) : [absentKernel.table.name];
   return {
     name,
     type,
@@ -36,7 +36,7 @@ export function protocolJson(entry: ProtocolEntry): ProtocolJson {
     state,
     disabled,
     since: new Date(since).toISOString(),
-    info: protocol.info() || (problem ?? ""),
+    info: infoOf(entry),
     ...(channels.length === 0 ? {} : { ...sumOf(channels), channels }),
     ...(kernel === undefined ? {} : { kernel: kernelProtocolJson(kernel.report()) }),
   };
@@ -172,7 +172,7 @@ function addressJson(a: AddressInfo, preferred: boolean): AddressJson {
 }
 
 export function tableJson(table: TableContext): TableJson {
-  const { rtable, kernel, netns } = table;
+  const { rtable, netns, place } = table;
   return {
     name: rtable.name,
     family: rtable.family === 4 ? "ipv4" : "ipv6",
@@ -180,13 +180,9 @@ export function tableJson(table: TableContext): TableJson {
     routes: rtable.routeCount,
     nets: rtable.netCount,
     kernel:
-      kernel === null
+      place === null
         ? null
-        : {
-            protocol: kernel.name,
-            table: kernel.facet.kernelTable,
-            name: kernelTableName(kernel.facet.kernelTable),
-          },
+        : { protocol: place.name, table: place.kernelTable, name: kernelTableName(place.kernelTable) },
   };
 }
 

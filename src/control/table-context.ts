@@ -12,6 +12,7 @@ import type { KernelFacet, KernelRouteStatus, KernelState, ProtocolEntry } from 
 import { type AttrsId, NONE, type NodeId, type RouteId } from "../nest/route.ts";
 import type { Rtable } from "../nest/rtable.ts";
 import type { ControlBackend } from "./backend.ts";
+import { type KernelPlace, kernelPlace } from "./kernel-place.ts";
 import { type AttrsText, renderAttrs } from "./render-attrs.ts";
 
 /** Attribute sets whose text is kept; more than that and the cache starts over. */
@@ -22,8 +23,6 @@ export interface AttachedKernel {
   readonly name: string;
   readonly facet: KernelFacet;
   readonly channel: Channel;
-  /** It is down, switched off by hand or for want of its namespace: it keeps nothing in the kernel. */
-  readonly down: boolean;
   /** Its source id in the table: routes of it are learned ones. */
   readonly source: number;
 }
@@ -35,7 +34,10 @@ interface CachedAttrs extends AttrsText {
 
 export class TableContext {
   readonly rtable: Rtable;
+  /** Null: there is none, or it could not be made for want of its network namespace. */
   readonly kernel: AttachedKernel | null;
+  /** Null: no kernel protocol is configured for the table. */
+  readonly place: KernelPlace | null;
   /** Network namespace its routes lead into; null: the daemon's own. */
   readonly netns: string | null;
   private readonly interfaces: Interfaces;
@@ -49,9 +51,16 @@ export class TableContext {
   private sinceText = "";
   private sinceMs = Number.NaN;
 
-  constructor(rtable: Rtable, kernel: AttachedKernel | null, netns: string | null, interfaces: Interfaces) {
+  /** `kernel` is the entry of its kernel protocol, or of what stands for it. */
+  constructor(
+    rtable: Rtable,
+    kernel: ProtocolEntry | undefined,
+    netns: string | null,
+    interfaces: Interfaces,
+  ) {
     this.rtable = rtable;
-    this.kernel = kernel;
+    this.kernel = attachedKernel(kernel);
+    this.place = kernelPlace(kernel);
     this.netns = netns;
     this.interfaces = interfaces;
     this.tableText = `{"table":${jsonText(rtable.name)},"dst":`;
@@ -94,16 +103,16 @@ export class TableContext {
   /** Null when the kernel protocol has no say about the route: only the best of a net goes to the kernel. */
   private status(node: NodeId, route: RouteId, best: boolean): KernelRouteStatus | null {
     const { kernel } = this;
-    return best && kernel !== null && !kernel.down && !this.isLearned(route)
+    return best && kernel !== null && this.place?.down === null && !this.isLearned(route)
       ? kernel.facet.status(node)
       : null;
   }
 
   private kernelText(status: KernelRouteStatus | null, node: NodeId, route: RouteId): string {
     if (status === null) {
-      return this.isLearned(route)
-        ? this.plain("learned", this.rtable.metricOf(route))
-        : this.plain("none", 0);
+      if (this.isLearned(route)) return this.plain("learned", this.rtable.metricOf(route));
+      const down = this.place?.down ?? null;
+      return this.plain("none", 0, down);
     }
     const { state, metric, errno, message, attempts, nextRetryAt, rival } = status;
     const exported = this.exportedText(node, route);
@@ -142,19 +151,19 @@ export class TableContext {
   }
 
   /** The common case, made once and reused while state and metric stay the same. */
-  private plain(state: KernelState, metric: number): string {
+  private plain(state: KernelState, metric: number, message: string | null = null): string {
     if (state !== this.plainState || metric !== this.plainMetric) {
       this.plainState = state;
       this.plainMetric = metric;
-      this.plainKernel = `${this.kernelHead(metric, state)},"errno":null,"message":null,"attempts":0,"next-retry":null}`;
+      this.plainKernel = `${this.kernelHead(metric, state)},"errno":null,"message":${message === null ? "null" : jsonText(message)},"attempts":0,"next-retry":null}`;
     }
     return this.plainKernel;
   }
 
   private kernelHead(metric: number, state: KernelState): string {
-    const { kernel } = this;
-    const name = kernel === null ? "null" : jsonText(kernel.name);
-    const table = kernel === null ? null : kernel.facet.kernelTable;
+    const { place } = this;
+    const name = place === null ? "null" : jsonText(place.name);
+    const table = place === null ? null : place.kernelTable;
     return `{"protocol":${name},"table":${table},"metric":${state === "none" ? null : metric},"state":"${state}"`;
   }
 
@@ -199,19 +208,24 @@ export class TableContext {
 export function tableContexts(backend: ControlBackend): TableContext[] {
   const entries = backend.protocols();
   return backend.tables().map((rtable) => {
-    const here = entries.filter(({ protocol }) => protocol.channels.some(({ table }) => table === rtable));
-    const attached = here.find(({ protocol }) => protocol.kernel !== undefined);
+    const here = entries.filter(
+      ({ protocol }) =>
+        protocol.absentKernel?.table === rtable || protocol.channels.some(({ table }) => table === rtable),
+    );
+    const isKernel = ({ protocol }: ProtocolEntry): boolean =>
+      protocol.kernel !== undefined || protocol.absentKernel !== undefined;
+    const attached = here.find(isKernel);
     // Without a kernel protocol, what brings routes from a namespace tells.
     const place = attached ?? here.find(({ protocol }) => protocol.netns !== null);
     const netns = place?.protocol.netns ?? null;
-    return new TableContext(rtable, attachedKernel(attached), netns, backend.interfacesOf(netns));
+    return new TableContext(rtable, attached, netns, backend.interfacesOf(netns));
   });
 }
 
 function attachedKernel(entry: ProtocolEntry | undefined): AttachedKernel | null {
-  const { protocol, state } = entry ?? {};
+  const { protocol } = entry ?? {};
   const channel = protocol?.channels[0];
   if (protocol?.kernel === undefined || channel === undefined) return null;
   const { name, kernel: facet } = protocol;
-  return { name, facet, channel, down: state === "down", source: channel.source };
+  return { name, facet, channel, source: channel.source };
 }

@@ -11,7 +11,7 @@ import { errorText } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { type RateLimit, rateLimited } from "../lib/rate-limit.ts";
 import { ProtoManager } from "../nest/proto-manager.ts";
-import type { Protocol, ProtocolEntry, ProtocolType } from "../nest/protocol.ts";
+import type { AbsentKernel, Protocol, ProtocolEntry, ProtocolType } from "../nest/protocol.ts";
 import type { Rtable } from "../nest/rtable.ts";
 import { deviceProtocolName } from "../proto/device/device.ts";
 import { DirectProtocol } from "../proto/direct/direct.ts";
@@ -46,13 +46,21 @@ class AbsentProtocol implements Protocol {
   readonly name: string;
   readonly type: ProtocolType;
   readonly netns: string | null;
+  readonly absentKernel?: AbsentKernel;
   private readonly why: () => string;
 
-  constructor(name: string, type: ProtocolType, netns: string | null, why: () => string) {
+  constructor(
+    name: string,
+    type: ProtocolType,
+    netns: string | null,
+    why: () => string,
+    absentKernel?: AbsentKernel,
+  ) {
     this.name = name;
     this.type = type;
     this.netns = netns;
     this.why = why;
+    if (absentKernel !== undefined) this.absentKernel = absentKernel;
   }
 
   async start(): Promise<void> {
@@ -319,13 +327,15 @@ export class Protocols {
   private makeKernel(config: KernelConfig): Protocol {
     const namespace = this.options.namespace(config.netns);
     const { os, device, problem } = namespace;
+    const { observe, clock, log, onFatal, table } = this.options;
+    const into = table(config.table);
     // One that is just being left still has its sockets, which are of no use to a new instance.
     if (os === null || device === null || problem !== null) {
-      return new AbsentProtocol(config.name, "kernel", config.netns, () => namespace.problem ?? "");
+      const { name, netns, kernelTable } = config;
+      const place = { table: into, kernelTable };
+      return new AbsentProtocol(name, "kernel", netns, () => namespace.problem ?? "", place);
     }
-    const { observe, clock, log, onFatal, table } = this.options;
     const { protocolId, formerProtocolIds } = this.options.config();
-    const into = table(config.table);
     const key = tableKey({ ...config, family: into.family });
     return new KernelProtocol({
       config,

@@ -13,6 +13,7 @@ import type { Prefix } from "../lib/prefix.ts";
 import type { Channel } from "./channel.ts";
 import type { ProtocolState } from "./proto-state.ts";
 import type { NodeId, RouteAttrs } from "./route.ts";
+import type { Rtable } from "./rtable.ts";
 
 export type ProtocolType = "device" | "kernel" | "static" | "direct" | "pipe";
 
@@ -30,6 +31,8 @@ export interface Protocol {
   readonly netns: string | null;
   /** Present on protocols that keep a kernel table in sync. */
   readonly kernel?: KernelFacet;
+  /** Present on what stands for a kernel protocol whose network namespace is not there: it has no channel. */
+  readonly absentKernel?: AbsentKernel;
   /** Present on protocols with configured routes. */
   readonly static?: StaticFacet;
   /** Begins work. Resolves when it has done its first part (device: interfaces read; static: routes fed). */
@@ -173,6 +176,13 @@ export interface KernelFacet {
   status(node: NodeId): KernelRouteStatus;
   /** Dumps the kernel table afresh. Resolves with null, or with why the dump was not complete. */
   dump(onRoute: (route: KernelRouteView) => void): Promise<string | null>;
+}
+
+/** Where a kernel protocol will work as soon as it can. */
+export interface AbsentKernel {
+  readonly table: Rtable;
+  /** Full kernel table id. */
+  readonly kernelTable: number;
 }
 
 export interface StaticRouteView {

@@ -97,6 +97,8 @@ describe("routeRow()", () => {
   it("says why nobody brings it to the kernel", () => {
     const none = { ...ROUTE.kernel, state: "none", metric: null } as const;
     expect(line(routeRow({ ...ROUTE, kernel: none }, PIPE))).toBe(`${head} [uplinks] none: kernel4 is down`);
+    const gone = { ...none, message: "kernel4 is down: There is no network namespace blue" };
+    expect(line(routeRow({ ...ROUTE, kernel: gone }, PIPE))).toBe(`${head} [uplinks] none: ${gone.message}`);
     expect(line(routeRow({ ...ROUTE, kernel: { ...none, protocol: null } }, PIPE))).toBe(
       `${head} [uplinks] none: no kernel protocol on this table`,
     );

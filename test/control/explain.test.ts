@@ -605,7 +605,7 @@ describe("explain", () => {
 
   it.each([
     ["disabled", true, "Kernel protocol k is disabled: krtctl enable k."],
-    ["down", false, "Kernel protocol k is down: krtctl show protocols all k."],
+    ["down", false, "Kernel protocol k is down; see krtctl show protocols all k."],
   ])("says that the kernel protocol is %s", async (_state, disabled, reason) => {
     await using rig = await explainRig();
     rig.want(NET, GATEWAY);

@@ -124,7 +124,8 @@ describe("a kernel protocol that is down", () => {
     const at = router.entries.findIndex(({ protocol }) => protocol.name === "kernel4");
     router.entries[at] = { ...router.entries[at]!, disabled: true, state: "down" };
     const [route] = await get<RouteJson>(router, "/v1/routes?state=none");
-    expect(route!.kernel).toMatchObject({ protocol: "kernel4", table: 254, metric: null, state: "none" });
+    const why = { state: "none", message: "kernel4 is disabled" };
+    expect(route!.kernel).toMatchObject({ protocol: "kernel4", table: 254, metric: null, ...why });
   });
 });
 

@@ -97,6 +97,45 @@ describe("what is done to protocols", () => {
   });
 });
 
+describe("a kernel protocol whose network namespace is not there", () => {
+  const NETNS: KrtInput = {
+    tables: { blue: { family: "ipv4" } },
+    kernel: { k4: { table: "master4" }, bluek: { table: "blue", netns: "blue", "kernel-table": 77 } },
+    static: { b: { table: "blue", routes: [{ prefix: "10.5.0.0/16", via: "10.0.0.2", dev: "d0" }] } },
+  };
+  const WHY = "bluek is down: There is no network namespace blue";
+
+  it("is named, and why it is down, by all that speaks of its table", async () => {
+    await using d = await startDaemon({});
+    await using krtctl = await modelKrtctl(d);
+    await d.write(NETNS);
+    expect((await krtctl.run("configure")).code).toBe(0);
+    const told = async (...words: readonly string[]): Promise<string> => (await krtctl.run(...words)).out;
+    expect(await told("show", "routes", "--no-legend")).toBe(
+      `10.5.0.0/16 via 10.0.0.2 dev d0 table blue [b] none: ${WHY}\n`,
+    );
+    const explained = await told("explain", "10.5.0.0/16", "table", "blue");
+    expect(explained).toContain(`not installed\nKernel protocol ${WHY}.\n`);
+    expect(explained).toMatch(new RegExp(`^no export-filter +${WHY}$`, "m"));
+    expect(await told("show", "protocols", "bluek")).toMatch(
+      /^bluek kernel blue down .* There is no network namespace blue$/m,
+    );
+    expect(await told("show", "tables")).toMatch(/^blue ipv4 1 1 77 bluek netns blue$/m);
+    const refusals: readonly (readonly [readonly string[], string])[] = [
+      [["diff", "table", "blue"], `Cannot compare table blue with the kernel: ${WHY}`],
+      [["show", "kernel", "table", "77"], `Cannot read the routes of kernel table 77: ${WHY}`],
+    ];
+    for (const [words, err] of refusals) {
+      expect(await krtctl.run(...words)).toEqual({ code: 1, out: "", err: `krtctl: ${err}\n` });
+    }
+    await krtctl.run("disable", "bluek");
+    expect(await told("show", "routes", "--no-legend")).toContain("none: bluek is disabled");
+    expect(await told("explain", "10.5.0.0/16", "table", "blue")).toContain(
+      "Kernel protocol bluek is disabled: krtctl enable bluek.\n",
+    );
+  });
+});
+
 describe("a static route without a link", () => {
   it("is shown as it is configured", async () => {
     await using d = await startDaemon(CONFIG);

@@ -91,6 +91,7 @@ describe("ProtoManager", () => {
   it("rejects with what kept a protocol from starting", async () => {
     const { manager } = setup({ k: "start" });
     await expect(manager.startAll()).rejects.toThrow("k cannot start");
+    expect(manager.byName("k")).toMatchObject({ state: "down", problem: "k cannot start" });
     expect(manager.all().map(({ state }) => state)).toEqual(["up", "down", "up"]);
     expect(manager.byName("nobody")).toBeUndefined();
   });
