@@ -10,10 +10,10 @@
 
 import type { DiffJson } from "../control/explain-json.ts";
 import type { AnyRouteJson } from "../control/json.ts";
+import { attrsText, hopText, nexthopText } from "../control/route-words.ts";
 import type { Cell, Row } from "./columns.ts";
 import { escapeText } from "./escape.ts";
 import { EXIT_DIFFERENT, EXIT_OK, UsageError } from "./exit-code.ts";
-import { attrsText, hopText, nexthopText } from "./format-attrs.ts";
 import { tableText } from "./format-route.ts";
 import { destinationText, type TextStyle } from "./format-words.ts";
 import { printList, Tally } from "./list.ts";

@@ -1,9 +1,9 @@
 /** What others did to our routes, as text: when, what, where, who, and what krtd did about it. */
 
 import type { DriftJson } from "../control/json.ts";
+import { wayText } from "../control/route-words.ts";
 import type { Row } from "./columns.ts";
 import { escapeText } from "./escape.ts";
-import { wayText } from "./format-attrs.ts";
 import { destinationText, type TextStyle, timeText } from "./format-words.ts";
 
 const REACTIONS: Readonly<Record<DriftJson["reaction"], string>> = {

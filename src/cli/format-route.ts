@@ -16,11 +16,11 @@ import type {
   RouteKernelJson,
   StaticRouteJson,
 } from "../control/json.ts";
+import { attrsText, hopText, nexthopText, wayText } from "../control/route-words.ts";
 import { errnoName } from "../lib/errno.ts";
 import { kernelTableName } from "../lib/kernel-names.ts";
 import type { Cell, Row } from "./columns.ts";
 import { escapeText } from "./escape.ts";
-import { attrsText, hopText, nexthopText, wayText } from "./format-attrs.ts";
 import { destinationText, type TextStyle } from "./format-words.ts";
 import type { Paint } from "./paint.ts";
 

@@ -1,7 +1,7 @@
 /** In what a route of the kernel differs from what is wanted, in words. The verdict has said that it does. */
 
-import { hopWords } from "./explain-words.ts";
 import type { AnyRouteJson, NexthopJson } from "./json.ts";
+import { hopText } from "./route-words.ts";
 
 /** What a route is like, by name; scope, table and the like are told elsewhere. */
 type Traits = ReadonlyMap<string, string>;
@@ -58,5 +58,5 @@ function nexthops(route: AnyRouteJson): readonly Partial<NexthopJson>[] {
 function nexthopWords(hop: Partial<NexthopJson>): string {
   const flags = (hop.flags ?? []).map((flag) => ` ${flag}`).join("");
   const weight = hop.weight === undefined || hop.weight === 1 ? "" : ` weight ${hop.weight}`;
-  return `${hopWords(hop)}${flags}${weight}`;
+  return `${hopText(hop)}${flags}${weight}`;
 }

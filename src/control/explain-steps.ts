@@ -17,8 +17,9 @@ import {
   kernelTableWords,
   listWords,
   standingWords,
-  wayWords,
+  wholeKernelRouteWords,
 } from "./explain-words.ts";
+import { wayText } from "./route-words.ts";
 
 /** Kernel routes told one by one; of more only how many there are. */
 const TOLD = 3;
@@ -102,7 +103,7 @@ function exportStep(facts: ExplainFacts): ExplainStepJson | null {
       return step("export-filter", false, `${filter} turned it away${now}`);
     }
     case "exported": {
-      const changed = exported.changed && wanted !== null ? ` as ${wayWords(wanted.json)}` : "";
+      const changed = exported.changed && wanted !== null ? ` as ${wayText(wanted.json)}` : "";
       const now = exported.wouldPass ? "" : ", but would not today: the route has not met it since";
       return step("export-filter", true, `${filter} let it pass${changed}${now}`);
     }
@@ -145,7 +146,7 @@ function kernelStep(facts: ExplainFacts, kernel: TableKernel): ExplainStepJson {
   if (right !== null) {
     const winner = winnerOver(facts, right);
     const but = winner === null ? "" : `, but ${kernelRouteWords(winner)} comes first`;
-    return step("kernel", true, `${table} has ${kernelRouteWords(right)}${but}`);
+    return step("kernel", true, `${table} has ${wholeKernelRouteWords(right)}${but}`);
   }
   if (kernel.entry.state === "down")
     return step("kernel", false, `${table} is not looked at while ${kernel.name} is down`);
@@ -155,7 +156,7 @@ function kernelStep(facts: ExplainFacts, kernel: TableKernel): ExplainStepJson {
   const told = look.routes.slice(0, TOLD).map((route) => {
     const different =
       route.verdict === "update" && wanted !== null ? differenceWords(wanted.json, route) : "";
-    return `${kernelRouteWords(route)} (${ownerWords(route.verdict, route.class)}${different === "" ? "" : `: ${different}`})`;
+    return `${wholeKernelRouteWords(route)} (${ownerWords(route.verdict, route.class)}${different === "" ? "" : `: ${different}`})`;
   });
   const more = look.routes.length > TOLD ? ` and ${look.routes.length - TOLD} more` : "";
   return step(

@@ -4,35 +4,30 @@
  */
 
 import { errnoName } from "../lib/errno.ts";
-import { escapeName } from "../lib/escape-name.ts";
 import { kernelTableName } from "../lib/kernel-names.ts";
 import type { KernelFacet, KernelRouteStatus } from "../nest/protocol.ts";
-import type { AnyRouteJson, HopJson, KernelRouteJson } from "./json.ts";
+import type { KernelRouteJson } from "./json.ts";
+import { attrsText, hopText, nexthopText } from "./route-words.ts";
 
 /** The daemon counts no further. */
 const MOST_ATTEMPTS = 255;
 
-/** `via 192.0.2.1 dev eth0`, `dev eth0`, or "" when it leads nowhere. */
-export function hopWords({ gateway, via, dev }: HopJson): string {
-  const words: string[] = [];
-  if (gateway !== undefined) words.push(`via ${gateway}`);
-  else if (via !== undefined) words.push(`via ${via.family} ${via.host}`);
-  if (dev !== undefined) words.push(`dev ${escapeName(dev)}`);
-  return words.join(" ");
-}
-
-/** Where a route leads: its nexthops, or its type when that is not unicast. */
-export function wayWords(route: AnyRouteJson): string {
-  if (route.type !== "unicast") return route.type;
-  if (route.nexthops === undefined) return hopWords(route);
-  return route.nexthops.map((hop) => `nexthop ${hopWords(hop)} weight ${hop.weight}`).join(" ");
-}
-
-/** `203.0.113.0/24 via 192.0.2.1 dev eth0 proto static metric 32`, in iproute2's words and order. */
+/** `203.0.113.0/24 via 192.0.2.1 dev eth0 proto static metric 32`: what tells it from other routes. */
 export function kernelRouteWords(route: KernelRouteJson): string {
-  const type = route.type === "unicast" ? "" : `${route.type} `;
-  const way = route.type === "unicast" ? ` ${wayWords(route)}` : "";
-  return `${type}${route.dst}${way} proto ${route.protocol}${metricWords(route.metric)}`;
+  return `${destinationWords(route)} proto ${route.protocol}${metricWords(route.metric)}`;
+}
+
+/** The same with all that it says: `… proto krtd src 192.0.2.10 metric 32 mtu lock 1400`. */
+export function wholeKernelRouteWords(route: KernelRouteJson): string {
+  const scope = route.scope === "global" ? "" : ` scope ${route.scope}`;
+  const attrs = attrsText(route);
+  return `${destinationWords(route)} proto ${route.protocol}${scope}${attrs === "" ? "" : ` ${attrs}`}`;
+}
+
+function destinationWords(route: KernelRouteJson): string {
+  if (route.type !== "unicast") return `${route.type} ${route.dst}`;
+  const way = route.nexthops === undefined ? hopText(route) : route.nexthops.map(nexthopText).join(" ");
+  return `${route.dst} ${way}`;
 }
 
 /** ` metric 32`; IPv6 has no other, IPv4 may have none. */

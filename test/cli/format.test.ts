@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { Row } from "../../src/cli/columns.ts";
-import { wayText } from "../../src/cli/format-attrs.ts";
 import { driftRow } from "../../src/cli/format-drift.ts";
 import { routeRow, staticRow } from "../../src/cli/format-route.ts";
 import type { TextStyle } from "../../src/cli/format-words.ts";
 import { NO_PAINT } from "../../src/cli/paint.ts";
 import type { DriftJson, RouteAttrsJson, RouteJson, StaticRouteJson } from "../../src/control/json.ts";
+import { wayText } from "../../src/control/route-words.ts";
 
 const PIPE: TextStyle = { paint: NO_PAINT, terminal: false, unicode: false, numeric: false, now: () => 0 };
 

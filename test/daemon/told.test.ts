@@ -136,6 +136,30 @@ describe("a kernel protocol whose network namespace is not there", () => {
   });
 });
 
+describe("what the export filter changed", () => {
+  it("is told by explain in the words of ip route, and what the kernel has of it", async () => {
+    const set = {
+      prefsrc: "10.0.0.1",
+      metric: 77,
+      mtu: 1300,
+      advmss: 1260,
+      initcwnd: 20,
+      lock: ["mtu" as const],
+      realm: 5,
+    };
+    await using d = await startDaemon({
+      kernel: { k4: { table: "master4", export: "shape" } },
+      static: { s: { table: "master4", routes: [{ prefix: "10.5.0.0/16", via: "10.0.0.2" }] } },
+      filters: { shape: [{ set, action: "accept" }] },
+    });
+    await using krtctl = await modelKrtctl(d);
+    const { out } = await krtctl.run("explain", "10.5.0.0/16");
+    const attrs = "src 10.0.0.1 metric 77 realm 5 mtu lock 1300 advmss 1260 initcwnd 20";
+    expect(out).toContain(`k4's filter "shape" let it pass as via 10.0.0.2 ${attrs}\n`);
+    expect(out).toContain(`table main (254) has 10.5.0.0/16 via 10.0.0.2 dev d0 proto krtd ${attrs}\n`);
+  });
+});
+
 describe("a static route without a link", () => {
   it("is shown as it is configured", async () => {
     await using d = await startDaemon(CONFIG);

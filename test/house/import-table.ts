@@ -26,8 +26,13 @@ interface Rule {
 /** What a route is, in words and names: vocabulary that all who read or write routes share, no behaviour of nest. */
 const ROUTE_WORDS = ["nest/attrs-draft.ts", "nest/route.ts"] as const;
 
-/** What krtctl and the server must agree on: the way to the socket, and the words of a query. */
-const BOTH_ENDS = ["control/client.ts", "control/socket-path.ts", "control/query.ts"] as const;
+/** What krtctl and the server must agree on: the way to the socket, the words of a query and those of a route. */
+const BOTH_ENDS = [
+  "control/client.ts",
+  "control/socket-path.ts",
+  "control/query.ts",
+  "control/route-words.ts",
+] as const;
 
 export const IMPORT_TABLE: readonly Rule[] = [
   { zone: "lib/", values: [], types: [] },

@@ -1,8 +1,10 @@
-/** What a route says beside its prefix, as text in iproute2's words and order, so that it can be given to `ip route`. */
+/**
+ * What a route says beside its prefix, as text in iproute2's words and order, so that it can be given to `ip route`.
+ * The sentences of explain and diff and the rows of krtctl are made of the same words.
+ */
 
-import type { AnyRouteJson, HopJson, MetricsJson, NexthopJson, RouteAttrsJson } from "../control/json.ts";
 import { escapeName } from "../lib/escape-name.ts";
-import { escapeText } from "./escape.ts";
+import type { AnyRouteJson, HopJson, MetricsJson, NexthopJson, RouteAttrsJson } from "./json.ts";
 
 /** These are times. */
 const MILLISECONDS: ReadonlySet<string> = new Set(["rtt", "rttvar", "rto_min"]);
@@ -34,7 +36,7 @@ export function attrsText(route: RouteAttrsJson & Pick<AnyRouteJson, "metric">):
 }
 
 /** All of it in one line: `via 192.0.2.1 dev eth0 mtu 1400`. */
-export function wayText(attrs: RouteAttrsJson): string {
+export function wayText(attrs: RouteAttrsJson & Pick<AnyRouteJson, "metric">): string {
   const words = [
     attrs.type === "unicast" ? "" : attrs.type,
     hopText(attrs),
@@ -59,7 +61,7 @@ function metricsText(mtu: number | undefined, metrics: MetricsJson): string {
   for (const [name, value] of Object.entries(mtu === undefined ? others : { mtu, ...others })) {
     const shown = Array.isArray(value) ? value.join(",") : String(value);
     const unit = MILLISECONDS.has(name) ? "ms" : "";
-    text += ` ${name}${locked.has(name) ? " lock" : ""} ${escapeText(shown)}${unit}`;
+    text += ` ${name}${locked.has(name) ? " lock" : ""} ${escapeName(shown)}${unit}`;
   }
   return text;
 }
