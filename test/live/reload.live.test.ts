@@ -185,7 +185,7 @@ describe("reload of a static protocol", () => {
     const before = await writes();
     await spoil();
     const { code, stderr } = await ctl("reload", "static4");
-    expect(code).toBe(1);
+    expect(code).toBe(4);
     expect(stderr).toMatch(told);
     expect(krtd!.logged("a static protocol was not reloaded")).toMatchObject({ protocol: "static4" });
     expect(await writes()).toBe(before);
