@@ -24,10 +24,22 @@ const WAY = { hops: [{ via: "192.0.2.1", device: 2 }] };
 
 describe("a route", () => {
   it.each<[Origin, object, string]>([
-    [{ protocol: 11, recursive: false, connected: false, trail: [] }, { protocol: "zebra", "protocol-id": 11 }, "learned"],
-    [{ protocol: 99, recursive: false, connected: false, trail: [] }, { protocol: "99", "protocol-id": 99 }, "without a name"],
+    [
+      { protocol: 11, recursive: false, connected: false, trail: [] },
+      { protocol: "zebra", "protocol-id": 11 },
+      "learned",
+    ],
+    [
+      { protocol: 99, recursive: false, connected: false, trail: [] },
+      { protocol: "99", "protocol-id": 99 },
+      "without a name",
+    ],
     [{ protocol: 0, recursive: true, connected: false, trail: [] }, { recursive: true }, "recursive"],
-    [{ protocol: 0, recursive: false, connected: false, trail: ["a", "b"] }, { trail: ["a", "b"] }, "came through pipes"],
+    [
+      { protocol: 0, recursive: false, connected: false, trail: ["a", "b"] },
+      { trail: ["a", "b"] },
+      "came through pipes",
+    ],
     [{ protocol: 0, recursive: false, connected: false, trail: [] }, {}, "configured here"],
   ])("tells its origin %j as %j: %s", async (origin, shown) => {
     const router = await makeRouter();
