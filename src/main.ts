@@ -11,6 +11,7 @@ import { Command, CommanderError, Option } from "commander";
 import type { KrtConfig } from "./config/config.ts";
 import { loadConfig } from "./config/load.ts";
 import { renderProblems } from "./config/problems.ts";
+import { infoOf } from "./control/absence.ts";
 import { lockDirectory } from "./control/lock.ts";
 import { type ControlServer, startControl } from "./control/server.ts";
 import { defaultSocketPath } from "./control/socket-path.ts";
@@ -221,11 +222,11 @@ function handleSignals(
       .finally(() => void daemon.firstSync.then(() => notifier.ready("In sync with the kernel")));
   });
   process.on("SIGUSR1", () => {
-    const protocols = daemon.backend.protocols().map(({ protocol, state }) => ({
-      name: protocol.name,
-      state,
-      info: protocol.info(),
-      kernel: protocol.kernel?.report(),
+    const protocols = daemon.backend.protocols().map((entry) => ({
+      name: entry.protocol.name,
+      state: entry.state,
+      info: infoOf(entry),
+      kernel: entry.protocol.kernel?.report(),
     }));
     log.info("state", { status: daemon.backend.status(), protocols });
   });

@@ -24,9 +24,13 @@ export function lifeWords({ disabled, state }: ProtocolEntry): string {
   return disabled ? "disabled" : state;
 }
 
-/** What it is doing or why it does not work, of one that could not start why not; "" when all is well. */
-export function infoOf({ protocol, problem }: ProtocolEntry): string {
-  return protocol.info() || (problem ?? "");
+/**
+ * What it is doing or why it does not work, of one that could not start why not; "" when all is well. What a kernel
+ * protocol would wait for if it ran is of no interest while it does not.
+ */
+export function infoOf({ protocol, state, problem = null }: ProtocolEntry): string {
+  if (problem !== null) return problem;
+  return protocol.kernel !== undefined && state === "down" ? "" : protocol.info();
 }
 
 /** `kernel4 is disabled`, `blue4 is down: There is no network namespace blue`. */

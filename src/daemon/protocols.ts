@@ -359,7 +359,7 @@ export class Protocols {
 
 /** Null, or why it did not start. */
 function whetherUp({ state, protocol, problem }: ProtocolEntry): ActRefusal | null {
-  return state === "up" ? null : refused(protocol.info() || (problem ?? "it did not start"));
+  return state === "up" ? null : refused((problem ?? protocol.info()) || "it did not start");
 }
 
 function tableKey({

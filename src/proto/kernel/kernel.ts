@@ -243,7 +243,6 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   info(): string {
-    if (this.unlisten === null) return ""; // It does not run.
     const { initialized, problem, holding } = this.cycle;
     if (problem !== null) return `last scan incomplete: ${problem}`;
     if (!initialized) return "waiting for the first scan";
