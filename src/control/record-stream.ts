@@ -85,7 +85,8 @@ export class RecordStream {
     if (!response.headersSent) {
       response.writeHead(200, {
         "Content-Type": this.options.ndjson ? NDJSON_TYPE : JSON_TYPE,
-        Trailer: ERROR_TRAILER,
+        // An HTTP/1.0 client knows no chunks, and so no trailers: Node refuses to announce one.
+        ...(response.useChunkedEncodingByDefault ? { Trailer: ERROR_TRAILER } : {}),
       });
     }
     if (this.pending === "" || response.destroyed) return;

@@ -224,6 +224,14 @@ describe("refusals", () => {
     expect(await json(path, 400)).toMatchObject({ error: { code: "bad-query" } });
   });
 
+  it("sends lists to HTTP/1.0 clients too, which know no trailers", async () => {
+    for (const request of ["GET /v1/tables HTTP/1.0\r\n\r\n", "GET /v1/tables\r\n\r\n"]) {
+      const told = await sendRaw(running.path, request);
+      expect(told).toMatch(/^HTTP\/1.1 200 /);
+      expect(JSON.parse(told.slice(told.indexOf("\r\n\r\n")))).toHaveLength(3);
+    }
+  });
+
   it("400 for a body on a GET and for an undecodable name", async () => {
     const body = "GET /v1/status HTTP/1.1\r\nHost: k\r\nContent-Length: 2\r\n\r\n{}";
     expect(await sendRaw(running.path, body)).toMatch(/^HTTP\/1.1 400 [\s\S]*takes no body/);
