@@ -132,8 +132,8 @@ function absentPiped(entry: ProtocolEntry, here: Channel, prefix: Prefix): Absen
   const { table } = there;
   const node = table.fib.find(prefix.w0, prefix.w1, prefix.w2, prefix.w3, prefix.length);
   const best = node === NONE ? NONE : table.best(node);
-  // What came out of this pipe does not go back into it.
-  if (best === NONE || table.sourceOf(best) === there.source) return null;
+  // What came out of this pipe does not go back into it, nor what came from this table over others.
+  if (best === NONE || table.sourceOf(best) === there.source || there.refuses(best)) return null;
   const byState = absenceByState(entry);
   if (byState !== null) {
     // It brings nothing this way when it runs, either.
