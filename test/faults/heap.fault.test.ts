@@ -5,14 +5,15 @@
 
 import { expect } from "vitest";
 import { FAMILIES } from "../support/families.ts";
+import { printFigure } from "../support/figures.ts";
 import type { RunningKrtd } from "../support/krtd.ts";
 import { fault, type World } from "./support/fault.ts";
 import { foreignRoutes, foreignUntouched } from "./support/oracles.ts";
 import { routeSet } from "./support/route-set.ts";
 import { installable, installed } from "./support/wanted.ts";
 
-const SET = routeSet(10_000);
-const LIMITS_MB = [10, 11, 12, 13, 14, 16, 20];
+const SET = routeSet(4000);
+const LIMITS_MB = [12, 14, 16, 17, 18, 19, 20, 24];
 const FOREIGN = 2000;
 
 /** Everything that takes memory: a first push, many learned routes, whole tables asked for, a reconfiguration. */
@@ -48,6 +49,7 @@ fault("the heap is small", { short: 1, full: 15 }, async (world) => {
   await strain(world, krtd, () => code === undefined).catch(() => dead);
   const outcome = code === undefined ? "it works" : `it died with ${code}`;
   note(outcome);
+  printFigure(`with a heap of ${limit} MB: ${outcome}`);
   await world.rememberForeign();
   if (outcome === "it works") {
     await world.check(krtd, SET.wanted, { growthBytes: Number.POSITIVE_INFINITY });

@@ -52,7 +52,7 @@ fault("SIGTERM in a dump", RUNS, async (world) => {
   // What an earlier krtd left: the first dump has something to show.
   await world.batch(
     FAMILIES.flatMap(({ host, gateway }) =>
-      Array.from({ length: 5000 }, (_, i) => `route add ${host(i)} via ${gateway} metric 32 proto 120`),
+      Array.from({ length: 2500 }, (_, i) => `route add ${host(i)} via ${gateway} metric 32 proto 120`),
     ),
   );
   const earlier = await installed(world.ns);

@@ -28,7 +28,7 @@ const routesOf = (index: 0 | 1): WantedRoute[] => {
 };
 const WANTED: WantedRoutes = { 4: routesOf(0), 6: routesOf(1) };
 
-fault("somebody writes with our protocol number", { short: 2, full: 50 }, async (world) => {
+fault("somebody writes with our protocol number", { short: 1, full: 50 }, async (world) => {
   const { random, ns } = world;
   await world.populate();
   const krtd = await world.startSynced(configOfWanted(WANTED));

@@ -143,7 +143,7 @@ export async function bounded(
   expect(residentBytes - before.residentBytes, "D: memory grew by bytes").toBeLessThan(growthBytes);
   // The connection of the last question may not be closed yet.
   const closed = (): boolean => footprint(krtd).descriptors <= before.descriptors;
-  await waitFor(`D: no more than ${before.descriptors} descriptors`, closed, 2000).catch((error: Error) => {
+  await waitFor(`D: no more than ${before.descriptors} descriptors`, closed, 1000).catch((error: Error) => {
     throw new Error(`${error.message}, but ${footprint(krtd).descriptors}`);
   });
 }
