@@ -178,7 +178,8 @@ describe.each(FAMILIES)("IPv$family: a route of krtd", (it6) => {
         protocol: `kernel${family}`,
         table: 254,
         metric: 32,
-        reaction: "repaired",
+        // Nexthops more than krtd's may be somebody else's: only the next scan can tell whether they are gone.
+        reaction: family === 6 && row.what.includes("duplicate") ? "scan" : "repaired",
       });
       expect(record.before).toMatchObject({ type: "unicast", gateway });
       expect(record.after === null).toBe(record.kind === "deleted");

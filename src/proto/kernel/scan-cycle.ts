@@ -273,8 +273,8 @@ export class ScanCycle {
       aliens,
       learnKernel: config.learn === "all",
       unwelcome: (route) => redirects.unwelcome(route, first),
-      drifted: (node, shown, mendable) => {
-        if (!disturbed()) this.drift.report(node, shown, mendable);
+      drifted: (node, shown, sure) => {
+        if (!disturbed()) this.drift.report(node, shown, sure);
       },
       stopped: () => this.stopping,
     });

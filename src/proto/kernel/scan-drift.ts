@@ -33,16 +33,16 @@ export class ScanDrift {
   }
 
   /**
-   * A route of ours is not what was sent, or (`shown` null) not there, and no event has told of it. `mendable`: krtd may
-   * write it anew.
+   * A route of ours is not what was sent, or (`shown` null) not there, and no event has told of it. `sure`: it is
+   * put right now; else only the next scan can tell whether it was.
    */
-  report(node: NodeId, shown: KernelRoute | null, mendable = true): void {
+  report(node: NodeId, shown: KernelRoute | null, sure = true): void {
     if (++this.reported > MOST_REPORTED) return;
     const { state, drift, clock, name, queue } = this.options;
     const { fib, attrs, family } = state.table;
     const sent = (fib.flags[node]! & SENT) !== 0;
     const taken = shown === null && state.rivals.has(node);
-    const repairs = mendable && queue.writable && !taken && !state.contest.has(node);
+    const repairs = queue.writable && !taken && !state.contest.has(node);
     drift.add({
       at: clock.wall(),
       protocol: name,
@@ -53,7 +53,7 @@ export class ScanDrift {
       port: null,
       before: sent ? attrs.describe(state.sentAttrs[node]!, family) : null,
       after: shown === null ? null : attrs.describeDraft(shown.attrs, family),
-      reaction: repairs ? "repaired" : "left",
+      reaction: !repairs ? "left" : sure ? "repaired" : "scan",
     });
   }
 }

@@ -46,8 +46,8 @@ export interface ScanOptions {
   readonly learnKernel: boolean;
   /** Whether this redirect is to be deleted. */
   readonly unwelcome: (redirect: KernelRoute) => boolean;
-  /** Our route of this net is not what was sent, which is still on record. `mendable`: krtd may write it anew. */
-  readonly drifted: (node: NodeId, shown: KernelRoute, mendable: boolean) => void;
+  /** Our route of this net is not what was sent, which is still on record. `sure`: it can be put right now. */
+  readonly drifted: (node: NodeId, shown: KernelRoute, sure: boolean) => void;
   /** The protocol is stopping: what is wanted no longer counts, so nothing is judged. */
   readonly stopped: () => boolean;
 }

@@ -42,14 +42,14 @@ describe("IPv6, a foreign nexthop that our route hid is learned when ours goes, 
 });
 
 describe("IPv6, nexthops that somebody else appends to our route", () => {
-  it("are told as drift that is left alone, and counted as nothing repaired", async () => {
+  it("are told as drift of which a scan will tell more, and counted as nothing repaired", async () => {
     f = await fixture({ family: 6 });
     f.want(NET, { nexthops: [{ via: "2001:db8:0:1::2" }] });
     await f.start();
     const nexthops = [{ gateway: ip("2001:db8:0:1::9"), device: 0 }];
     f.foreign({ op: "append", prefix: NET, metric: 32, protocol: 11, nexthops });
     await f.clock.advance(60_000);
-    expect(f.protocol.drift.map(({ kind, reaction }) => `${kind} ${reaction}`)).toEqual(["changed left"]);
+    expect(f.protocol.drift.map(({ kind, reaction }) => `${kind} ${reaction}`)).toEqual(["changed scan"]);
     expect(f.protocol.report().repaired).toBe(0);
     expect(f.status(NET).state).toBe("failed");
   });
