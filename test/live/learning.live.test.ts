@@ -163,6 +163,7 @@ describe.each(FAMILIES)("IPv$family: learn", (it6) => {
 
   it("is never written back, and never stands in the way of what is configured", async () => {
     await using ns = await createTopology();
+    await settled(ns);
     await ns.ip(`${flag} route add ${prefix} ${other} metric 10 ${STATIC}`);
     await using krtd = await startSynced(ns, configOf(it6, [], { kernel: { learn: true } }));
     const foreign = await foreignLines(ns);
