@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { KrtInput } from "../../src/config/input.ts";
 import { FAMILIES, ownLines, routeLines } from "../support/families.ts";
 import { makeDirectory, type RunningKrtd, startKrtd, startSynced } from "../support/krtd.ts";
-import { createTopology, type Netns, waitFor } from "../support/netns.ts";
+import { createTopology, type Netns, settled, waitFor } from "../support/netns.ts";
 import { monitorRoutes } from "../support/route-monitor.ts";
 
 const COUNT = 40;
@@ -19,6 +19,7 @@ let directory: string;
 
 beforeEach(async () => {
   ns = await createTopology();
+  await settled(ns);
   directory = await makeDirectory();
 });
 
