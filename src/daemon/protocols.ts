@@ -163,17 +163,19 @@ export class Protocols {
    * What goes from the kernel tables when the change that is being made is over, beside the `pending` that went
    * before it. Only while it is not over, and settled.
    */
-  deletions(pending: ReadonlyMap<string, number> = new Map()): ProtocolDeletions[] {
-    return this.kernels.map(({ name, rails }) => {
-      const { deletions, standing } = rails.deletions;
+  async deletions(pending: ReadonlyMap<string, number> = new Map()): Promise<ProtocolDeletions[]> {
+    const found: ProtocolDeletions[] = [];
+    for (const { name, rails } of this.kernels) {
+      const { deletions, standing } = await rails.deletions();
       const before = pending.get(name) ?? 0;
-      return { protocol: name, deletions: deletions - before, standing: standing - before };
-    });
+      found.push({ protocol: name, deletions: deletions - before, standing: standing - before });
+    }
+    return found;
   }
 
   /** What is still to be deleted, by protocol. */
-  pending(): ReadonlyMap<string, number> {
-    return new Map(this.deletions().map(({ protocol, deletions }) => [protocol, deletions]));
+  async pending(): Promise<ReadonlyMap<string, number>> {
+    return new Map((await this.deletions()).map(({ protocol, deletions }) => [protocol, deletions]));
   }
 
   /**
@@ -275,13 +277,13 @@ export class Protocols {
   /** What the filters of now make of its routes has no way back: what would go too far is left to a scan. */
   private async reload(protocol: Protocol, force: boolean): Promise<void> {
     const percent = this.options.config().safety.maxDeletePercent;
-    const pending = this.pending();
+    const pending = await this.pending();
     await protocol.reload?.();
     await this.settled();
-    const found = force ? [] : tooMany(this.deletions(pending), percent);
+    const found = force ? [] : tooMany(await this.deletions(pending), percent);
     if (found.length === 0) return;
     const names = found.map((one) => one.protocol);
-    for (const { name, rails } of this.kernels) if (names.includes(name)) rails.leaveToScan();
+    for (const { name, rails } of this.kernels) if (names.includes(name)) await rails.leaveToScan();
     throw new TooManyDeletions(found, percent, {
       outcome: "the filters of now want them no more, but they stay in the kernel",
       hint: `${names.map((name) => `krtctl scan --force ${name}`).join(", ")} deletes them`,

@@ -59,15 +59,15 @@ export function applyPlan(
     throw new TooManyDeletions(found, percent, { outcome: "nothing was changed", hint });
   };
   return protocols.atOnce(async () => {
-    const pending = protocols.pending();
-    const going = limit === null ? [] : tooMany(flushed(protocols, before, after, plan), limit.percent);
+    const pending = await protocols.pending();
+    const going = limit === null ? [] : tooMany(await flushed(protocols, before, after, plan), limit.percent);
     if (limit !== null && going.length > 0) {
       await limit.goBack();
       refuse(going, limit);
     }
     await applySteps(surroundings, before, after, plan, { soft, keep: false });
     await protocols.settled();
-    const found = limit === null ? [] : tooMany(protocols.deletions(pending), limit.percent);
+    const found = limit === null ? [] : tooMany(await protocols.deletions(pending), limit.percent);
     if (limit !== null && found.length > 0) {
       // Nothing of it was written yet: back the same way, and what each table wants is what it wanted.
       const back = await limit.goBack();
@@ -81,21 +81,23 @@ export function applyPlan(
 }
 
 /** What the kernel protocols delete that stop for good: in the first step, before all others. */
-function flushed(
+async function flushed(
   protocols: Protocols,
   before: KrtConfig,
   after: KrtConfig,
   plan: ConfigPlan,
-): ProtocolDeletions[] {
+): Promise<ProtocolDeletions[]> {
   const old = specsOf(before);
   const action = actionsOf(plan, old);
-  return protocols.kernels.flatMap(({ name, rails, persists }) => {
+  const found: ProtocolDeletions[] = [];
+  for (const { name, rails, persists } of protocols.kernels) {
     const spec = old.get(name);
     const stops = action.get(name) === "remove" || action.get(name) === "restart";
-    if (!stops || persists || spec?.type !== "kernel") return [];
-    if (isTakenOver(spec.config, before, after, protocols.disabled)) return [];
-    return { protocol: name, ...rails.flush };
-  });
+    if (!stops || persists || spec?.type !== "kernel") continue;
+    if (isTakenOver(spec.config, before, after, protocols.disabled)) continue;
+    found.push({ protocol: name, ...(await rails.flush()) });
+  }
+  return found;
 }
 
 /** `keep`: kernel protocols that go leave all they have in the kernel. */

@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from "../../lib/clock.ts";
+import type { NodeId } from "../../nest/route.ts";
 import { DIRTY, INFLIGHT, INSTALLED, QUEUED, SENT } from "../../nest/sync-flags.ts";
 import { walkNodes } from "../../nest/walk.ts";
 import type { SafetyConfig } from "./config.ts";
@@ -12,7 +13,8 @@ import type { Deletions } from "./safety.ts";
 import type { ScanCycle } from "./scan-cycle.ts";
 import type { SyncState } from "./sync-state.ts";
 
-const NONE_AT_ALL: Deletions = { deletions: 0, standing: 0 };
+/** Nodes counted between two yields: some tenths of a millisecond, with a long list of protected prefixes a few. */
+const SLICE = 65_536;
 
 export class SafetyRails {
   private readonly state: SyncState;
@@ -33,34 +35,32 @@ export class SafetyRails {
   }
 
   /**
-   * What stands in the kernel, and how much of that goes as things are; nothing where nothing is ever written. At one
-   * go, some milliseconds for a million nodes. What is protected stands and does not go.
+   * What stands in the kernel, and how much of that goes as things are; nothing where nothing is ever written. What is
+   * protected stands and does not go.
    */
-  get deletions(): Deletions {
-    if (!this.queue.writable) return NONE_AT_ALL;
-    const { fib } = this.state.table;
-    const { flags } = fib;
-    let standing = 0;
-    let deletions = 0;
-    for (let node = 1; node < flags.length; node++) {
-      const has = flags[node]!;
-      if ((has & SENT) === 0) continue;
-      standing++;
-      if ((has & INSTALLED) === 0 && !this.state.safety.protectsNode(fib, node)) deletions++;
-    }
-    return { deletions, standing };
+  deletions(): Promise<Deletions> {
+    return this.count(SENT | INSTALLED);
   }
 
   /** What a stop would delete, as it is without `persist`. */
-  get flush(): Deletions {
-    if (!this.queue.writable) return NONE_AT_ALL;
-    const { fib } = this.state.table;
+  flush(): Promise<Deletions> {
+    return this.count(SENT);
+  }
+
+  /** In slices. Nodes go that have SENT alone of the `asked` flags. */
+  private async count(asked: number): Promise<Deletions> {
+    const { safety, table } = this.state;
     let standing = 0;
     let deletions = 0;
-    for (let node = 1; node < fib.flags.length; node++) {
-      if ((fib.flags[node]! & SENT) === 0) continue;
+    if (!this.queue.writable) return { deletions, standing };
+    const { fib } = table;
+    const end = fib.idLimit;
+    for (let node = 1; node < end; node++) {
+      if (node % SLICE === 0) await this.clock.yield();
+      const flags = fib.flags[node]!;
+      if ((flags & SENT) === 0) continue;
       standing++;
-      if (!this.state.safety.protectsNode(fib, node)) deletions++;
+      if ((flags & asked) === SENT && !safety.protectsNode(fib, node)) deletions++;
     }
     return { deletions, standing };
   }
@@ -74,17 +74,17 @@ export class SafetyRails {
    * What would be deleted now is forgotten, and so left to the next scan, which deletes no more than it may unasked.
    * Nothing may have been written since it came to be unwanted: the queue is held.
    */
-  leaveToScan(): void {
+  async leaveToScan(): Promise<void> {
     const { state } = this;
     const { fib } = state.table;
-    const { flags } = fib;
-    for (let node = 1; node < flags.length; node++) {
-      if ((flags[node]! & (SENT | INSTALLED | INFLIGHT)) !== SENT) continue;
-      if (state.safety.protectsNode(fib, node)) continue;
+    const forget = (node: NodeId): void => {
+      if ((fib.flags[node]! & (SENT | INSTALLED | INFLIGHT)) !== SENT) return;
+      if (state.safety.protectsNode(fib, node)) return;
       state.clearSent(node);
-      flags[node]! |= DIRTY;
+      fib.flags[node]! |= DIRTY;
       state.releaseIfIdle(node, QUEUED | INFLIGHT);
-    }
+    };
+    await walkNodes(fib, forget, this.clock);
     this.cycle.request("too many routes are not wanted any more");
   }
 

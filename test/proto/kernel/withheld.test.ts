@@ -175,7 +175,7 @@ describe.each(FAMILIES)("a prune in IPv$family", ({ family, hop, next, net }) =>
     expect(f.writes()).toEqual([]);
     expect(errors()).toEqual([]);
     expect(f.protocol.report().withheld).toBe(0);
-    expect(f.protocol.rails.deletions).toEqual({ deletions: 0, standing: 0 });
+    expect(await f.protocol.rails.deletions()).toEqual({ deletions: 0, standing: 0 });
   });
 });
 
@@ -190,8 +190,8 @@ describe.each(FAMILIES)("SafetyRails in IPv$family", ({ family, hop, net }) => {
     f.protocol.hold();
     for (let i = 0; i < 12; i++) f.unwant(net(i));
     f.want(net(50), via);
-    expect(f.protocol.rails.deletions).toEqual({ deletions: 11, standing: 20 });
-    expect(f.protocol.rails.flush).toEqual({ deletions: 19, standing: 20 });
+    expect(await f.protocol.rails.deletions()).toEqual({ deletions: 11, standing: 20 });
+    expect(await f.protocol.rails.flush()).toEqual({ deletions: 19, standing: 20 });
     await f.clock.advance(500);
     expect(f.writes()).toEqual([]);
     f.protocol.release();
@@ -206,7 +206,7 @@ describe.each(FAMILIES)("SafetyRails in IPv$family", ({ family, hop, net }) => {
     f.writes();
     f.protocol.hold();
     for (let i = 0; i < 15; i++) f.unwant(net(i));
-    f.protocol.rails.leaveToScan();
+    await f.protocol.rails.leaveToScan();
     f.protocol.release();
     await f.clock.advance(500);
     expect(f.writes()).toEqual([]);
