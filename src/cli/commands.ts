@@ -103,10 +103,10 @@ export const COMMANDS: readonly CommandSpec[] = [
     [["configure"]],
     0,
     4,
-    "[FILE] [check|soft|undo|confirm] [timeout SECONDS]",
+    "[FILE] [check|soft|undo|confirm] [timeout SECONDS] [--force]",
     "read the configuration again, or FILE (./check for a file called check), and apply what has changed; check: say " +
       "what is wrong with it; soft: changed filters are for routes that change from now on; timeout: go back after " +
-      "that time unless confirmed",
+      "that time unless confirmed; --force: though it deletes more than safety.max-delete-percent allows",
   ),
   spec("plan", [["plan"]], 0, 1, "[FILE]", "what configure would change, without changing it"),
   spec("enable", [["enable"]], 1, 1, NAMES, "start protocols that were disabled"),
@@ -117,10 +117,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     [["reload"]],
     1,
     1,
-    NAMES,
-    "read routes of static protocols again, and pass all routes through the filters",
+    `${NAMES} [--force]`,
+    "read routes of static protocols again, and pass all routes through the filters; --force as for configure",
   ),
-  spec("scan", [["scan"]], 1, 1, NAMES, "read interfaces or kernel routes now"),
+  spec(
+    "scan",
+    [["scan"]],
+    1,
+    1,
+    `${NAMES} [--force]`,
+    "read interfaces or kernel routes now; --force: and delete what nobody wants, however much it is",
+  ),
   spec("shutdown", [["shutdown"]], 0, 0, "[--keep]", "stop krtd; with --keep its routes stay in the kernel"),
   spec("help", [["help"]], 0, ANY, "[COMMAND]", "this text, or that of one command"),
 ];

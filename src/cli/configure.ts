@@ -82,10 +82,14 @@ function seconds(word: string | undefined): number {
 
 export async function configure(session: Session, output: Output): Promise<number> {
   const { file, mode, undoAfterSeconds } = parseConfigure(session.operands);
+  const { force } = session.options;
+  if (force && mode !== "apply" && mode !== "soft")
+    throw new UsageError(`--force does not go with "${mode}"`);
   const body = {
     mode,
     ...(file === null ? {} : { file: resolve(session.directory, file) }),
     ...(undoAfterSeconds === null ? {} : { "undo-after": undoAfterSeconds }),
+    ...(force ? { force } : {}),
   };
   const request = { method: "POST", path: "/v1/configure", body, progress: atWork(session) } as const;
   if (mode === "confirm") {

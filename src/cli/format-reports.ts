@@ -50,6 +50,13 @@ export function statusRows(status: StatusReport, { paint, terminal }: TextStyle)
     "routes",
     `${counts.routes} in ${counts.nets} nets, ${counts.waiting} waiting, ${counts.failed} failed`,
   );
+  if (counts.withheld > 0) {
+    say(
+      "withheld",
+      `${counts.withheld} routes in the kernel are not wanted, too many to be deleted unasked: krtctl show protocols`,
+      paint.bad,
+    );
+  }
   say(
     "netlink",
     `${netlink.transport}, ${netlink.overruns} overruns, ${netlink.resyncs} resyncs, ${netlink.forged} forged, ${netlink.truncated} truncated`,

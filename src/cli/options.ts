@@ -22,6 +22,7 @@ export interface CliOptions {
   readonly numeric: boolean;
   readonly timeoutMs: number;
   readonly keep: boolean;
+  readonly force: boolean;
   readonly help: boolean;
   readonly version: boolean;
 }
@@ -41,6 +42,7 @@ interface RawOptions {
   readonly numeric?: true;
   readonly timeout: string;
   readonly keep?: true;
+  readonly force?: true;
   readonly help?: true;
   readonly version?: true;
 }
@@ -64,6 +66,7 @@ export function optionParser(): Command {
     .option("-N, --numeric", "numbers instead of names of kernel tables and protocols")
     .option("--timeout <duration>", "how long to wait for the daemon (10s)", "10s")
     .option("--keep", "shutdown: leave the routes in the kernel")
+    .option("--force", "configure, reload, scan: delete however many routes it is")
     .option("-h, --help", "show this help")
     .option("-V, --version", "show the version");
 }
@@ -100,6 +103,7 @@ export function parseCommandLine(argv: readonly string[], io: CliIo): CommandLin
       numeric: raw.numeric === true,
       timeoutMs,
       keep: raw.keep === true,
+      force: raw.force === true,
       help: raw.help === true,
       version: raw.version === true,
     },

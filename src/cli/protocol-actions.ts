@@ -8,7 +8,9 @@ import type { Output } from "./output.ts";
 import { atWork, type Session, showValue } from "./session.ts";
 
 export async function scan(session: Session, output: Output): Promise<number> {
-  const request = { method: "POST", path: protocolPath(session, "scan") } as const;
+  const { force } = session.options;
+  const path = protocolPath(session, "scan");
+  const request = { method: "POST", path, ...(force ? { body: { force } } : {}) } as const;
   await showValue<ScanJson>(session, output, request, ({ started }) =>
     started.map((name) => `${escapeText(name)}: scan started\n`).join(""),
   );
@@ -28,7 +30,8 @@ const DONE: Readonly<Record<ProtocolAction, string>> = {
  */
 export async function act(action: ProtocolAction, session: Session, output: Output): Promise<number> {
   const path = protocolPath(session, action);
-  const request = { method: "POST", path, progress: atWork(session) } as const;
+  const body = session.options.force ? { body: { force: true } } : {};
+  const request = { method: "POST", path, ...body, progress: atWork(session) } as const;
   const answer = await showValue<ActJson>(session, output, request, ({ protocols }) =>
     protocols.map((protocol) => `${escapeText(protocol.name)}: ${outcome(action, protocol)}\n`).join(""),
   );

@@ -30,6 +30,9 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     } = findCommand(words);
     if (name === "help") return await printPlain(helpText(operands), io);
     if (options.keep && name !== "shutdown") throw new UsageError("--keep goes with shutdown only");
+    if (options.force && name !== "configure" && name !== "reload" && name !== "scan") {
+      throw new UsageError("--force goes with configure, reload and scan only");
+    }
     const terminal = io.stdout.isTTY === true;
     const session: Session = {
       options,

@@ -7,7 +7,7 @@ import type { Family, IpAddress } from "../lib/ip.ts";
 import type { LogLevel } from "../lib/log.ts";
 import type { DeviceConfig } from "../proto/device/config.ts";
 import type { DirectConfig } from "../proto/direct/config.ts";
-import type { KernelConfig } from "../proto/kernel/config.ts";
+import type { KernelConfig, SafetyConfig } from "../proto/kernel/config.ts";
 import type { PipeConfig } from "../proto/pipe/config.ts";
 import type { StaticConfig } from "../proto/static/config.ts";
 
@@ -49,4 +49,5 @@ export interface KrtConfig {
   readonly pipes: readonly PipeConfig[];
   /** After a start nothing is deleted before every source has fed, or the wait is over. */
   readonly gracefulRestart: { readonly enabled: boolean; readonly waitMs: number };
+  readonly safety: SafetyConfig;
 }

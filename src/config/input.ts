@@ -100,6 +100,10 @@ export interface KrtInput {
     | null
     | undefined;
   "graceful-restart"?: { enabled?: boolean | undefined; wait?: Duration | undefined } | null | undefined;
+  safety?:
+    | { "max-delete-percent"?: number | undefined; protect?: (string | undefined)[] | null | undefined }
+    | null
+    | undefined;
   tables?: Named<TableInput> | null | undefined;
   device?:
     | {

@@ -81,6 +81,7 @@ const SETTINGS: readonly [key: string, effect: SettingChange["effect"], (config:
   ["netlink.transport", "restart", (config) => config.netlink.transport],
   ["netlink.rx-buffer", "restart", (config) => config.netlink.rxBufferBytes],
   ["graceful-restart", "restart", (config) => config.gracefulRestart],
+  ["safety", "now", (config) => config.safety],
 ];
 
 function settingChanges(before: KrtConfig, after: KrtConfig): SettingChange[] {

@@ -10,6 +10,8 @@ import type { KrtInput } from "./input.ts";
 import { directEntry, kernelEntry, pipeEntry, staticEntry } from "./protocol-schema.ts";
 import { address, duration, flag, named, section, size, whole } from "./schema-leaves.ts";
 
+const PATTERN = "a prefix pattern such as 192.0.2.0/24+";
+
 const GROUP = { error: "the name or number of a group" };
 
 const MODE = { error: 'three octal digits such as "0660"' };
@@ -73,6 +75,20 @@ const root = z.strictObject(
         .meta({ description: "After a start delete nothing before every source of routes has fed" }),
       wait: duration.optional().meta({ description: "But at most for this time; default 240s" }),
     }).optional(),
+    safety: section({
+      "max-delete-percent": whole(1, 100).optional().meta({
+        description:
+          "A change or a scan that would delete more of krtd's routes asks first; 100 never; default 50",
+      }),
+      protect: z
+        .array(z.string({ error: PATTERN }), { error: "a list of prefix patterns" })
+        .nullable()
+        .optional()
+        .meta({
+          description:
+            "Prefixes where krtd deletes and replaces nothing: 192.0.2.0/24 that one, 192.0.2.0/24+ and all within it, default",
+        }),
+    }).optional(),
     tables: named(table, "Tables of krtd beside master4 and master6"),
     device: section({
       "scan-time": duration.optional(),
@@ -97,7 +113,7 @@ export const krtSchema: z.ZodType<KrtInput> = root;
 
 /** Keys that belong to the design but not to this version, by the mapping they stand in ("" is the root). */
 export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
-  "": ["safety", "metrics"],
+  "": ["metrics"],
   control: ["read-only-socket"],
 };
 

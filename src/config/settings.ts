@@ -1,5 +1,5 @@
 /**
- * The parts of krt.yaml that stand for themselves: router-id, protocol-id, log, control, netlink, device,
+ * The parts of krt.yaml that stand for themselves: router-id, protocol-id, log, control, netlink, device, safety,
  * graceful-restart. Defaults are filled in here and nowhere else.
  */
 
@@ -12,6 +12,7 @@ import type { KrtConfig } from "./config.ts";
 import type { Duration, KrtInput } from "./input.ts";
 import { readPattern } from "./interface-pattern.ts";
 import { type Problem, TOO_MANY_PROBLEMS } from "./problems.ts";
+import { readSafety } from "./safety.ts";
 import { hostComplaint, isComplaint, readAddress } from "./spec-rules.ts";
 import type { Path, Tree } from "./tree.ts";
 
@@ -39,6 +40,7 @@ export type Settings = Pick<
   | "netlink"
   | "device"
   | "gracefulRestart"
+  | "safety"
 >;
 
 /** Reports into `problems`; with any of them the result is not to be used. */
@@ -62,6 +64,7 @@ export function readSettings(input: KrtInput, tree: Tree, problems: Problem[]): 
       enabled: input["graceful-restart"]?.enabled ?? false,
       waitMs: readRestartWait(input, tree, problems),
     },
+    safety: readSafety(input, tree, problems),
   };
 }
 

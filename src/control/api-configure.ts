@@ -12,7 +12,7 @@ import { type Call, noParameters } from "./call.ts";
 import type { ConfigureJson, ConfirmJson, PlanJson } from "./json-actions.ts";
 
 const MODES = ["apply", "soft", "check", "undo", "confirm"] as const;
-const CONFIGURE_HINT = `The body is {"file":"/etc/krtd/krt.yaml","mode":"apply","undo-after":300}; each member may be left out, and mode is one of ${MODES.join(", ")}.`;
+const CONFIGURE_HINT = `The body is {"file":"/etc/krtd/krt.yaml","mode":"apply","undo-after":300,"force":false}; each member may be left out, and mode is one of ${MODES.join(", ")}.`;
 const PLAN_HINT = `The body is {"file":"/etc/krtd/krt.yaml"}, or {} for the running file.`;
 
 type Usable = Extract<ConfigureResult, { readonly ok: true }>;
@@ -20,7 +20,7 @@ type Usable = Extract<ConfigureResult, { readonly ok: true }>;
 /** POST /v1/configure */
 export async function configure(call: Call): Promise<void> {
   noParameters(call);
-  const body = new Body(call.body, ["file", "mode", "undo-after"], CONFIGURE_HINT);
+  const body = new Body(call.body, ["file", "mode", "undo-after", "force"], CONFIGURE_HINT);
   const asked = body.text("mode") ?? "apply";
   const mode = MODES.find((known) => known === asked);
   if (mode === undefined) throw body.bad(`Unknown mode "${asked}"`);
@@ -32,6 +32,10 @@ export async function configure(call: Call): Promise<void> {
   if (file !== null && (mode === "undo" || mode === "confirm")) {
     throw body.bad(`Member "file" does not go with mode "${mode}"`);
   }
+  const force = body.flag("force");
+  if (force && mode !== "apply" && mode !== "soft") {
+    throw body.bad(`Member "force" does not go with mode "${mode}"`);
+  }
   const { backend } = call;
   if (mode === "confirm") {
     if (!backend.confirm()) throw nothingTo("confirm", "No configuration waits to be confirmed");
@@ -39,7 +43,9 @@ export async function configure(call: Call): Promise<void> {
     return;
   }
   const result =
-    mode === "undo" ? await backend.undo() : await backend.configure({ file, mode, undoAfterMs });
+    mode === "undo"
+      ? await backend.undo()
+      : await backend.configure({ file, mode, undoAfterMs, ...(force ? { force } : {}) });
   if (result === null) throw nothingTo("undo", "There is no configuration to go back to");
   const used = usable(result);
   call.json(200, {
@@ -80,9 +86,13 @@ function undoAfter(body: Body): number | null {
   return ms;
 }
 
-/** Throws ApiError 422 "bad-config" with all that is wrong with the file. */
+/** Throws ApiError 422 "bad-config" with all that is wrong with the file, or 409 "too-many-deletions". */
 function usable(result: ConfigureResult): Usable {
   if (result.ok) return result;
+  if ("tooMany" in result) {
+    const { message, hint } = result.tooMany;
+    throw new ApiError(409, "too-many-deletions", message, hint ?? undefined);
+  }
   throw new ApiError(
     422,
     "bad-config",

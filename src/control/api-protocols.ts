@@ -17,7 +17,7 @@ export function protocols(call: Call): Promise<void> {
 }
 
 export function scan(call: Call): void {
-  nothingBesides(call);
+  const force = forces(call);
   const matching = matchProtocols(call.backend, call.name);
   const able = matching.filter(({ protocol, state }) => protocol.scan !== undefined && state === "up");
   if (able.length === 0) {
@@ -32,7 +32,7 @@ export function scan(call: Call): void {
     );
   }
   for (const { protocol } of able) {
-    protocol.scan?.().catch((error: unknown) => {
+    protocol.scan?.({ force }).catch((error: unknown) => {
       call.log.error("scan failed", { protocol: protocol.name, error: errorText(error) });
     });
   }
@@ -46,13 +46,16 @@ type Acted = ActJson["protocols"][number];
  * when bad configuration is all there is to it.
  */
 export async function act(call: Call, action: ProtocolAction): Promise<void> {
-  nothingBesides(call);
+  const force = action === "reload" && forces(call);
+  if (action !== "reload") nothingBesides(call);
   const matching = actedOn(call.backend, call.name).map(({ protocol }) => protocol);
   // As at a stop: what brings routes goes before what takes them away from the kernel.
   const ordered = action === "disable" ? matching.toReversed() : matching;
   const acted: Acted[] = [];
+  let hint: string | undefined;
   for (const { name, type } of ordered) {
-    const refusal = await call.backend.act(action, name);
+    const refusal = await call.backend.act(action, name, force);
+    hint ??= refusal?.hint;
     acted.push({
       name,
       type,
@@ -61,15 +64,20 @@ export async function act(call: Call, action: ProtocolAction): Promise<void> {
       ...(refusal === null ? {} : { code: refusal.code }),
     });
   }
-  if (!acted.some(({ done, code }) => done || code === "already")) throw notDone(action, acted);
+  if (!acted.some(({ done, code }) => done || code === "already")) throw notDone(action, acted, hint);
   call.json(200, { action, protocols: acted } satisfies ActJson);
 }
 
-function notDone(action: ProtocolAction, acted: readonly Acted[]): ApiError {
+/** `hint`: how to have what would delete too much. */
+function notDone(action: ProtocolAction, acted: readonly Acted[], hint: string | undefined): ApiError {
   if (acted.every(({ code }) => code === "bad-config")) {
     // Of a file that cannot be read at all every protocol says the same.
     const problems = [...new Set(acted.map(({ reason }) => reason))].join("\n");
     return new ApiError(422, "bad-config", problems, "Nothing was changed: the routes that run stay.");
+  }
+  if (acted.every(({ code }) => code === "too-many-deletions")) {
+    const reasons = [...new Set(acted.map(({ reason }) => reason))].join("; ");
+    return new ApiError(409, "too-many-deletions", reasons, hint);
   }
   const told = acted.map(({ name, reason, code }) =>
     code === "bad-config" ? `${name}: bad configuration:\n${reason}` : `${name}: ${reason}`,
@@ -77,6 +85,12 @@ function notDone(action: ProtocolAction, acted: readonly Acted[]): ApiError {
   const inLines = acted.some(({ code }) => code === "bad-config");
   const text = inLines ? `:\n${told.join("\n")}` : ` ${told.join("; ")}`;
   return new ApiError(409, `cannot-${action}`, `Cannot ${action}${text}`);
+}
+
+/** Whether the body asks to delete from the kernel however much it is. */
+function forces(call: Call): boolean {
+  noParameters(call);
+  return new Body(call.body, ["force"], `The body is {"force":true}, or nothing.`).flag("force");
 }
 
 function nothingBesides(call: Call): void {

@@ -36,6 +36,8 @@ export interface StatusReport {
     /** Routes that should be in a kernel table and are not: waiting for an event, or failed. */
     readonly waiting: number;
     readonly failed: number;
+    /** Routes of krtd's that nobody wants and that are too many to be deleted unasked. */
+    readonly withheld: number;
     readonly interfaces: number;
   };
   readonly netlink: {
@@ -78,6 +80,8 @@ export interface ConfigureRequest {
   readonly mode: "apply" | "soft" | "check" | "plan";
   /** Go back by itself after this time unless confirmed; null: never. */
   readonly undoAfterMs: number | null;
+  /** However much it deletes from the kernel. Default: false. */
+  readonly force?: boolean;
 }
 
 export type ConfigureResult =
@@ -86,7 +90,15 @@ export type ConfigureResult =
    * The file cannot be used: all of its problems, rendered. No text of a file other than the running one may be quoted
    * there: krtd can read files that the one who asks cannot.
    */
-  | { readonly ok: false; readonly file: string; readonly problems: string };
+  | { readonly ok: false; readonly file: string; readonly problems: string }
+  /** It is good, but would delete too much (safety.max-delete-percent): nothing was changed. */
+  | { readonly ok: false; readonly file: string; readonly tooMany: RefusedDeletions };
+
+/** Why a change was not made, and how to have it all the same. */
+export interface RefusedDeletions {
+  readonly message: string;
+  readonly hint: string | null;
+}
 
 export type ProtocolAction = "enable" | "disable" | "restart" | "reload";
 
@@ -94,10 +106,12 @@ export type ProtocolAction = "enable" | "disable" | "restart" | "reload";
 export interface ActRefusal {
   /**
    * already: it is as was asked for. bad-config: what would be read again cannot be used; the reason are all of its
-   * problems, rendered, in lines. refused: anything else.
+   * problems, rendered, in lines. too-many-deletions: it would delete too much from the kernel. refused: anything else.
    */
-  readonly code: "already" | "bad-config" | "refused";
+  readonly code: "already" | "bad-config" | "too-many-deletions" | "refused";
   readonly reason: string;
+  /** How to have what would delete too much. */
+  readonly hint?: string;
 }
 
 export interface ControlBackend {
@@ -118,8 +132,11 @@ export interface ControlBackend {
   undo(): Promise<ConfigureResult | null>;
   /** Keeps the configuration that would be undone by itself; false: nothing waits for it. */
   confirm(): boolean;
-  /** Does it to the protocol of that name. Resolves when it is done: with null, or with why it was not done. */
-  act(action: ProtocolAction, name: string): Promise<ActRefusal | null>;
+  /**
+   * Does it to the protocol of that name. Resolves when it is done: with null, or with why it was not done. `force`: a
+   * reload deletes from the kernel however much it is.
+   */
+  act(action: ProtocolAction, name: string, force?: boolean): Promise<ActRefusal | null>;
   /** Starts the orderly stop; `keep`: the kernel's routes stay. Called after the answer was sent. */
   shutdown(options: { readonly keep: boolean }): void;
 }

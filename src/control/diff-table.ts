@@ -91,6 +91,16 @@ export class TableDiff {
         if (exported) this.show(node);
         this.add(route, exported ? "replace" : "delete", exported ? "being written" : "being deleted", true);
         return;
+      case "protected": {
+        const { metric } = this.kernel.facet.status(node);
+        if (exported && metric === route.metric) {
+          this.show(node);
+          this.add(route, "replace", this.difference(route, node));
+        } else if (!channel.exporting.rejectsAll) {
+          this.add(route, "delete", `${this.unwanted(route, node, exported)}, and safety.protect keeps it`);
+        }
+        return;
+      }
       default:
         // Where nothing is exported, routes with our number are not ours to judge.
         if (!channel.exporting.rejectsAll) this.add(route, "delete", this.unwanted(route, node, exported));

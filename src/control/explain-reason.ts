@@ -57,6 +57,12 @@ function noSuchRoute({ dst, address, target, look, elsewhere, covering }: Explai
   }
   const [shown] = look.routes;
   if (shown !== undefined && kernel !== null) {
+    if (shown.class === "ours" && shown.verdict === "protected") {
+      return `${nobody}; the kernel still has an old route of krtd's, which safety.protect keeps: take ${dst} out of the list and configure, or delete the route by hand`;
+    }
+    if (shown.class === "ours" && kernel.facet.report().withheld > 0) {
+      return `${nobody}; the kernel still has an old route of krtd's, as one of too many that nobody wants any more (safety.max-delete-percent): krtctl scan --force ${kernel.name} deletes them`;
+    }
     if (shown.class === "ours") {
       return `${nobody}; the kernel still has an old route of krtd's, which the next scan deletes (krtctl scan ${kernel.name})`;
     }
@@ -151,6 +157,7 @@ function waiting({ status, wanted, target }: ExplainFacts): string {
 
 function failed({ status, rival, wanted, target, dst }: ExplainFacts, kernel: TableKernel): string {
   const { errno, message } = status!;
+  if (errno === null && message !== null) return message;
   const otherMetric = `give krtd's route another metric than ${status!.metric}`;
   if (errno === EEXIST) {
     if (rival !== null)

@@ -159,6 +159,7 @@ export interface KernelProtocolJson {
     readonly errors: Readonly<Record<string, number>>;
   };
   readonly queued: number;
+  readonly withheld: number;
   readonly waiting: number;
   readonly failed: number;
   readonly learned: number;

@@ -103,6 +103,7 @@ function kernelProtocolJson(report: KernelReport): KernelProtocolJson {
     },
     writes: { add: writes.add, replace: writes.replace, delete: writes.delete, errors: writes.errors },
     queued: report.queued,
+    withheld: report.withheld,
     waiting: report.waiting,
     failed: report.failed,
     learned: report.learned,

@@ -10,3 +10,8 @@ export function refused(reason: string): ActRefusal {
 export function already(reason: string): ActRefusal {
   return { code: "already", reason };
 }
+
+/** It would delete too much from the kernel; `hint` is how to have it all the same. */
+export function tooManyDeleted(reason: string, hint: string | null): ActRefusal {
+  return { code: "too-many-deletions", reason, ...(hint === null ? {} : { hint }) };
+}

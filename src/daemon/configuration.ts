@@ -23,7 +23,8 @@ import { errorText } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { refused } from "./act.ts";
 import type { Jobs } from "./jobs.ts";
-import { applyPlan, type Surroundings } from "./reconfigure.ts";
+import { applyPlan, type DeletionLimit, type Surroundings } from "./reconfigure.ts";
+import { TooManyDeletions } from "./too-many-deletions.ts";
 
 const HIDDEN = "This cannot be used";
 const HIDDEN_HINT = "the file is not readable for everybody: krtd's log tells what is wrong, or krtd --check";
@@ -54,6 +55,14 @@ export interface ConfigurationOptions {
   readonly onConfig: (config: KrtConfig) => void;
   /** Default: files. */
   readonly reader?: ConfigReader | undefined;
+}
+
+interface ApplyOptions {
+  readonly soft: boolean;
+  readonly reason: string;
+  readonly joins: boolean;
+  /** However much it deletes from the kernel. */
+  readonly force: boolean;
 }
 
 export class Configuration {
@@ -107,9 +116,9 @@ export class Configuration {
   /**
    * Reads again what the running file says of one static protocol, its route files with it, and applies that and
    * nothing else of the file. Not a new configuration: what undo() goes back to stays. Called in a job. Resolves with
-   * null, or with why nothing was changed.
+   * null, or with why nothing was changed; rejects with TooManyDeletions.
    */
-  async reread(name: string): Promise<ActRefusal | null> {
+  async reread(name: string, force: boolean): Promise<ActRefusal | null> {
     const { clock, log, surroundings, reader = FILES } = this.options;
     const { config } = this;
     const { file } = config;
@@ -134,10 +143,23 @@ export class Configuration {
     const next = { ...config, statics: config.statics.map((one) => (one === before ? kept : one)) };
     const plan = await planConfig(config, next, clock);
     this.config = next;
-    await applyPlan(surroundings, config, next, plan, false);
+    const limit = force ? null : this.limit(config, next, `krtctl reload --force ${name}`);
+    await applyPlan(surroundings, config, next, plan, { soft: false, limit });
     const changes = plan.protocols.flatMap(({ reasons }) => reasons);
     log.info("static protocol reloaded", { protocol: name, file, changes });
     return null;
+  }
+
+  /** The limit of a change that is being made from `before`. */
+  private limit(before: KrtConfig, next: KrtConfig, command: string): DeletionLimit {
+    return {
+      percent: before.safety.maxDeletePercent,
+      goBack: () => {
+        this.config = before;
+        return planConfig(next, before, this.options.clock);
+      },
+      hint: `"${command}" makes the change all the same`,
+    };
   }
 
   /** Keeps what would be undone by itself; false: nothing waits for it. */
@@ -168,11 +190,12 @@ export class Configuration {
     const { previous } = this;
     if (previous === null || !this.options.running()) return null;
     const plan = await planConfig(this.config, previous, this.options.clock);
-    await this.apply(previous, plan, false, "undo", false);
+    await this.apply(previous, plan, { soft: false, reason: "undo", joins: false, force: true });
     return { ok: true, file: previous.file, plan, applied: true };
   }
 
-  private async configureNow({ file, mode, undoAfterMs }: ConfigureRequest): Promise<ConfigureResult> {
+  private async configureNow(request: ConfigureRequest): Promise<ConfigureResult> {
+    const { file, mode, undoAfterMs, force = false } = request;
     const { clock, log, running, reader = FILES } = this.options;
     const wanted = file ?? this.config.file;
     const loaded = await reader.load(wanted);
@@ -190,7 +213,20 @@ export class Configuration {
     if (!applies || !running()) return { ok: true, file: wanted, plan, applied: false };
     // What waits to be confirmed goes on waiting when nothing changes, and with a limit of its own the change joins it.
     const joins = this.undoAt !== null && (plan.empty || undoAfterMs !== null);
-    await this.apply(loaded.config, plan, mode === "soft", "configure", joins);
+    try {
+      const how = { soft: mode === "soft", reason: "configure", joins, force };
+      await this.apply(loaded.config, plan, how);
+    } catch (error) {
+      if (!(error instanceof TooManyDeletions)) throw error;
+      const { message, hint, found } = error;
+      this.error = `${wanted}: ${message}`;
+      log.error("the configuration was refused: too much would be deleted from the kernel", {
+        file: wanted,
+        deletions: found,
+        hint,
+      });
+      return { ok: false, file: wanted, tooMany: { message, hint } };
+    }
     if (undoAfterMs !== null && (joins || !plan.empty)) this.undoWithin(undoAfterMs);
     return { ok: true, file: wanted, plan, applied: true };
   }
@@ -201,16 +237,15 @@ export class Configuration {
     this.undoAlarm.within(ms);
   }
 
-  /** `joins`: what runs is not confirmed, and this is not either: both are undone at once. */
+  /** `joins`: what runs is not confirmed, and this is not either: both are undone at once. Throws TooManyDeletions. */
   private async apply(
     next: KrtConfig,
     plan: ConfigPlan,
-    soft: boolean,
-    reason: string,
-    joins: boolean,
+    { soft, reason, joins, force }: ApplyOptions,
   ): Promise<void> {
     const { log, surroundings, clock, onConfig } = this.options;
     const before = this.config;
+    const { previous, loadedAt, undoAt } = this;
     const started = clock.now();
     if (!joins) this.confirm();
     if (!joins && !plan.empty) this.previous = before;
@@ -218,7 +253,17 @@ export class Configuration {
     this.error = null;
     this.loadedAt = clock.wall();
     onConfig(next);
-    await applyPlan(surroundings, before, next, plan, soft);
+    try {
+      const limit = force ? null : this.limit(before, next, `krtctl configure --force`);
+      await applyPlan(surroundings, before, next, plan, { soft, limit });
+    } catch (error) {
+      if (!(error instanceof TooManyDeletions)) throw error;
+      this.previous = previous;
+      this.loadedAt = loadedAt;
+      if (!joins && undoAt !== null) this.undoWithin(Math.max(0, undoAt - clock.now()));
+      onConfig(before);
+      throw error;
+    }
     log.info("configuration applied", {
       reason,
       file: next.file,

@@ -74,7 +74,7 @@ export class Daemon {
       clock,
       log,
       config: () => this.configuration.current,
-      reread: (name) => this.configuration.reread(name),
+      reread: (name, force) => this.configuration.reread(name, force),
       table: (name) => this.table(name),
       namespace: (name) => this.namespace(name),
       onFatal: options.onFatal,
@@ -149,9 +149,9 @@ export class Daemon {
       configure: (request) => configuration.configure(request),
       undo: () => configuration.undo(),
       confirm: () => configuration.confirm(),
-      act: (action, name) =>
+      act: (action, name, force = false) =>
         this.jobs.run(async () =>
-          this.phase === "running" ? await protocols.act(action, name) : refused("krtd is stopping"),
+          this.phase === "running" ? await protocols.act(action, name, force) : refused("krtd is stopping"),
         ),
       shutdown: this.options.onShutdown,
     };

@@ -11,7 +11,7 @@ import { errorText } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { type RateLimit, rateLimited } from "../lib/rate-limit.ts";
 import { ProtoManager } from "../nest/proto-manager.ts";
-import type { AbsentKernel, Protocol, ProtocolEntry, ProtocolType } from "../nest/protocol.ts";
+import type { Protocol, ProtocolEntry } from "../nest/protocol.ts";
 import type { Rtable } from "../nest/rtable.ts";
 import { deviceProtocolName } from "../proto/device/device.ts";
 import { DirectProtocol } from "../proto/direct/direct.ts";
@@ -19,9 +19,11 @@ import type { KernelConfig } from "../proto/kernel/config.ts";
 import { KernelProtocol } from "../proto/kernel/kernel.ts";
 import { PipeProtocol } from "../proto/pipe/pipe.ts";
 import { StaticProtocol } from "../proto/static/static.ts";
-import { already, refused } from "./act.ts";
+import { AbsentProtocol } from "./absent-protocol.ts";
+import { already, refused, tooManyDeleted } from "./act.ts";
 import type { Namespace } from "./namespace.ts";
 import { namespaceOfTable, type ProtocolSpec, specsOf } from "./specs.ts";
+import { type ProtocolDeletions, TooManyDeletions, tooMany } from "./too-many-deletions.ts";
 
 /** What is said of single routes: so many lines of each kind, then a count. */
 const LOG_LIMIT: RateLimit = { burst: 20, windowMs: 60_000 };
@@ -34,44 +36,10 @@ export interface ProtocolsOptions {
   readonly log: Log;
   readonly config: () => KrtConfig;
   /** Reads the configuration of a static protocol again. Resolves with null, or with why nothing was changed. */
-  readonly reread: (name: string) => Promise<ActRefusal | null>;
+  readonly reread: (name: string, force: boolean) => Promise<ActRefusal | null>;
   readonly table: (name: string) => Rtable;
   readonly namespace: (name: string | null) => Namespace;
   readonly onFatal: (message: string) => void;
-}
-
-/** Stands for a protocol that cannot be made now. It is never started. */
-class AbsentProtocol implements Protocol {
-  readonly channels: readonly [] = [];
-  readonly name: string;
-  readonly type: ProtocolType;
-  readonly netns: string | null;
-  readonly absentKernel?: AbsentKernel;
-  private readonly why: () => string;
-
-  constructor(
-    name: string,
-    type: ProtocolType,
-    netns: string | null,
-    why: () => string,
-    absentKernel?: AbsentKernel,
-  ) {
-    this.name = name;
-    this.type = type;
-    this.netns = netns;
-    this.why = why;
-    if (absentKernel !== undefined) this.absentKernel = absentKernel;
-  }
-
-  async start(): Promise<void> {
-    throw new Error(this.why());
-  }
-
-  async stop(): Promise<void> {}
-
-  info(): string {
-    return this.why();
-  }
 }
 
 export class Protocols {
@@ -81,6 +49,8 @@ export class Protocols {
   private specs = new Map<string, ProtocolSpec>();
   /** By kernel table (tableKey): the numbers of routes that an instance that stopped left there to the next one. */
   private readonly left = new Map<string, readonly number[]>();
+  /** The change of several steps that is being made: the kernel protocols that write when it is over. */
+  private underway: { readonly held: KernelProtocol[]; readonly forced: boolean } | null = null;
 
   constructor(options: ProtocolsOptions) {
     this.options = options;
@@ -174,26 +144,45 @@ export class Protocols {
   }
 
   /**
-   * Makes a change of several steps: the kernel protocols that run now hear of its outcome only, so what goes and comes
-   * back meanwhile does not flicker.
+   * Makes a change of several steps: the kernel protocols write when it is over, so what goes and comes back meanwhile
+   * does not flicker. Those that start in a `forced` one delete what nobody wants, however much.
    */
-  async atOnce<T>(change: () => Promise<T>): Promise<T> {
+  async atOnce<T>(change: () => Promise<T>, forced = false): Promise<T> {
     const held = this.kernels;
+    this.underway = { held, forced };
     for (const kernel of held) kernel.hold();
     try {
-      const result = await change();
-      await this.settled();
-      return result;
+      return await change();
     } finally {
+      this.underway = null;
       for (const kernel of held) kernel.release();
     }
+  }
+
+  /**
+   * What goes from the kernel tables when the change that is being made is over, beside the `pending` that went
+   * before it. Only while it is not over, and settled.
+   */
+  async deletions(pending: ReadonlyMap<string, number> = new Map()): Promise<ProtocolDeletions[]> {
+    const found: ProtocolDeletions[] = [];
+    for (const { name, rails } of this.kernels) {
+      const { deletions, standing } = await rails.deletions();
+      const before = pending.get(name) ?? 0;
+      found.push({ protocol: name, deletions: deletions - before, standing: standing - before });
+    }
+    return found;
+  }
+
+  /** What is still to be deleted, by protocol. */
+  async pending(): Promise<ReadonlyMap<string, number>> {
+    return new Map((await this.deletions()).map(({ protocol, deletions }) => [protocol, deletions]));
   }
 
   /**
    * Resolves when what follows from the tables of this moment is announced: what kernel protocols that have just started
    * learn, what goes over pipes, recursive routes.
    */
-  private async settled(): Promise<void> {
+  async settled(): Promise<void> {
     await this.learned();
     const sources = this.manager
       .all()
@@ -238,7 +227,7 @@ export class Protocols {
   }
 
   /** Does it to one protocol. Resolves with null, or with why not. */
-  async act(action: ProtocolAction, name: string): Promise<ActRefusal | null> {
+  async act(action: ProtocolAction, name: string, force: boolean): Promise<ActRefusal | null> {
     const entry = this.manager.byName(name);
     const spec = this.specs.get(name);
     if (entry === undefined) return refused(`There is no protocol "${name}"`);
@@ -262,15 +251,43 @@ export class Protocols {
           await this.stop(name, true);
           this.put(spec);
           await this.start([name]);
+          await this.settled();
         });
         return whetherUp(entry);
       case "reload": {
         if (entry.state !== "up") return refused(`${name} is ${entry.disabled ? "disabled" : "not up"}`);
-        const problem = spec.type === "static" ? await this.options.reread(name) : null;
-        if (problem === null) await this.atOnce(async () => await entry.protocol.reload?.());
-        return problem;
+        try {
+          const problem = spec.type === "static" ? await this.options.reread(name, force) : null;
+          if (problem === null) await this.atOnce(() => this.reload(entry.protocol, force));
+          return problem;
+        } catch (error) {
+          if (!(error instanceof TooManyDeletions)) throw error;
+          const { message, hint, found } = error;
+          this.options.log.error("a reload would delete too much from the kernel", {
+            protocol: name,
+            deletions: found,
+            hint,
+          });
+          return tooManyDeleted(message, hint);
+        }
       }
     }
+  }
+
+  /** What the filters of now make of its routes has no way back: what would go too far is left to a scan. */
+  private async reload(protocol: Protocol, force: boolean): Promise<void> {
+    const percent = this.options.config().safety.maxDeletePercent;
+    const pending = await this.pending();
+    await protocol.reload?.();
+    await this.settled();
+    const found = force ? [] : tooMany(await this.deletions(pending), percent);
+    if (found.length === 0) return;
+    const names = found.map((one) => one.protocol);
+    for (const { name, rails } of this.kernels) if (names.includes(name)) await rails.leaveToScan();
+    throw new TooManyDeletions(found, percent, {
+      outcome: "the filters of now want them no more, but they stay in the kernel",
+      hint: `${names.map((name) => `krtctl scan --force ${name}`).join(", ")} deletes them`,
+    });
   }
 
   /** An interface has another name: filters that ask for names may say something else now. */
@@ -335,9 +352,9 @@ export class Protocols {
       const place = { table: into, kernelTable };
       return new AbsentProtocol(name, "kernel", netns, () => namespace.problem ?? "", place);
     }
-    const { protocolId, formerProtocolIds } = this.options.config();
+    const { protocolId, formerProtocolIds, safety } = this.options.config();
     const key = tableKey({ ...config, family: into.family });
-    return new KernelProtocol({
+    const kernel = new KernelProtocol({
       config,
       table: into,
       inherited: this.left.get(key),
@@ -346,6 +363,8 @@ export class Protocols {
       refreshInterfaces: (maxAgeMs) => device.refresh(maxAgeMs),
       protocolId,
       formerProtocolIds,
+      safety,
+      forced: this.underway?.forced ?? false,
       observe,
       clock,
       log: rateLimited(log, clock, LOG_LIMIT),
@@ -354,6 +373,11 @@ export class Protocols {
       },
       onFatal,
     });
+    if (this.underway !== null) {
+      kernel.hold();
+      this.underway.held.push(kernel);
+    }
+    return kernel;
   }
 }
 

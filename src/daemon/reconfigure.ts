@@ -7,9 +7,10 @@
  *   3  all that changes in place; route sources that are new start
  *   4  route sources that go stop (a net that moved to a new one is there already); those that restart do
  *   5  kernel protocols that are new or restart: start, adopt what they want, then delete what nobody wants
- *   6  tables and namespaces that are not needed any more
+ *   6  too many routes would go from a kernel table: all of it is undone, in the same way, and nothing was written
+ *   7  tables and namespaces that are not needed any more
  *
- * Kernel protocols that go on write when all of it is done: a route that another protocol takes over, whichever way
+ * Kernel protocols write when all of it is done: a route that another protocol takes over, whichever way
  * round that happens here, does not flicker.
  */
 
@@ -22,6 +23,7 @@ import { PipeProtocol } from "../proto/pipe/pipe.ts";
 import { StaticProtocol } from "../proto/static/static.ts";
 import type { Protocols } from "./protocols.ts";
 import { isTakenOver, type ProtocolSpec, specsOf, tablesOf } from "./specs.ts";
+import { type ProtocolDeletions, TooManyDeletions, tooMany } from "./too-many-deletions.ts";
 
 export interface Surroundings {
   readonly protocols: Protocols;
@@ -31,23 +33,80 @@ export interface Surroundings {
   readonly leave: (config: KrtConfig) => Promise<void>;
 }
 
-/** Carries the plan out. `soft`: changed filters count for routes that change from now on. */
+/** How much a change may delete, and what to do when it would be more. */
+export interface DeletionLimit {
+  /** safety.max-delete-percent of the configuration that has run until now: a bad file must not switch it off. */
+  readonly percent: number;
+  /** The configuration before holds again; resolves with the plan that leads back to it. */
+  readonly goBack: () => Promise<ConfigPlan>;
+  /** How the client can have it all the same. */
+  readonly hint: string;
+}
+
+/**
+ * Carries the plan out. `soft`: changed filters count for routes that change from now on. `limit` null: it may delete
+ * whatever it deletes. Otherwise rejects with TooManyDeletions, when all is as it was.
+ */
 export function applyPlan(
   surroundings: Surroundings,
   before: KrtConfig,
   after: KrtConfig,
   plan: ConfigPlan,
-  soft: boolean,
+  { soft, limit }: { readonly soft: boolean; readonly limit: DeletionLimit | null },
 ): Promise<void> {
-  return surroundings.protocols.atOnce(() => applySteps(surroundings, before, after, plan, soft));
+  const { protocols, leave } = surroundings;
+  const refuse = (found: readonly ProtocolDeletions[], { percent, hint }: DeletionLimit): never => {
+    throw new TooManyDeletions(found, percent, { outcome: "nothing was changed", hint });
+  };
+  return protocols.atOnce(async () => {
+    const pending = await protocols.pending();
+    const going = limit === null ? [] : tooMany(await flushed(protocols, before, after, plan), limit.percent);
+    if (limit !== null && going.length > 0) {
+      await limit.goBack();
+      refuse(going, limit);
+    }
+    await applySteps(surroundings, before, after, plan, { soft, keep: false });
+    await protocols.settled();
+    const found = limit === null ? [] : tooMany(await protocols.deletions(pending), limit.percent);
+    if (limit !== null && found.length > 0) {
+      // Nothing of it was written yet: back the same way, and what each table wants is what it wanted.
+      const back = await limit.goBack();
+      await applySteps(surroundings, after, before, back, { soft: false, keep: true });
+      await protocols.settled();
+      await leave(before);
+      refuse(found, limit);
+    }
+    await leave(after);
+  }, limit === null);
 }
 
-async function applySteps(
-  { protocols, enter, leave }: Surroundings,
+/** What the kernel protocols delete that stop for good: in the first step, before all others. */
+async function flushed(
+  protocols: Protocols,
   before: KrtConfig,
   after: KrtConfig,
   plan: ConfigPlan,
-  soft: boolean,
+): Promise<ProtocolDeletions[]> {
+  const old = specsOf(before);
+  const action = actionsOf(plan, old);
+  const found: ProtocolDeletions[] = [];
+  for (const { name, rails, persists } of protocols.kernels) {
+    const spec = old.get(name);
+    const stops = action.get(name) === "remove" || action.get(name) === "restart";
+    if (!stops || persists || spec?.type !== "kernel") continue;
+    if (isTakenOver(spec.config, before, after, protocols.disabled)) continue;
+    found.push({ protocol: name, ...(await rails.flush()) });
+  }
+  return found;
+}
+
+/** `keep`: kernel protocols that go leave all they have in the kernel. */
+async function applySteps(
+  { protocols, enter }: Surroundings,
+  before: KrtConfig,
+  after: KrtConfig,
+  plan: ConfigPlan,
+  { soft, keep: keepAll }: { readonly soft: boolean; readonly keep: boolean },
 ): Promise<void> {
   const old = specsOf(before);
   const wanted = specsOf(after);
@@ -68,9 +127,13 @@ async function applySteps(
   };
 
   await enter(after);
+  if (plan.settings.some(({ key }) => key === "safety")) {
+    for (const { rails } of protocols.kernels) await rails.configure(after.safety);
+  }
   for (const name of [...named("remove", old, true), ...named("restart", old, true)]) {
     const spec = old.get(name);
-    const keep = spec?.type === "kernel" && isTakenOver(spec.config, before, after, disabled);
+    const taken = spec?.type === "kernel" && isTakenOver(spec.config, before, after, disabled);
+    const keep = keepAll || taken;
     await protocols.drop(name, keep);
   }
   for (const name of [...named("reconfigure", wanted, true), ...named("reconfigure", wanted, false)]) {
@@ -81,7 +144,6 @@ async function applySteps(
   for (const name of named("restart", old, false)) await protocols.drop(name, false);
   await startNew(named("restart", wanted, false));
   await startNew([...named("restart", wanted, true), ...named("add", wanted, true)]);
-  await leave(after);
 }
 
 type Action = ConfigPlan["protocols"][number]["action"];

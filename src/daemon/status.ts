@@ -56,6 +56,7 @@ export function statusReport(parts: StatusParts): StatusReport {
       nets: sum(tables, (table) => table.netCount),
       waiting: sum(reports, (report) => report.waiting),
       failed: sum(reports, (report) => report.failed),
+      withheld: sum(reports, (report) => report.withheld),
       interfaces: sum(namespaces, ({ interfaces }) => interfaces.size),
     },
     netlink: {
@@ -90,7 +91,8 @@ function stateOf({ phase, kernels, namespaces, manager }: StatusParts): DaemonSt
   if (phase !== "running") return phase;
   const broken = manager.all().some(({ state, disabled, protocol }) => {
     const idle = state === "down" && !disabled;
-    return idle || (protocol.kernel?.report().scan.lastProblem ?? null) !== null;
+    const report = protocol.kernel?.report();
+    return idle || (report !== undefined && (report.scan.lastProblem !== null || report.withheld > 0));
   });
   if (broken || namespaces.some(({ problem }) => problem !== null)) return "degraded";
   const listening = namespaces.every(({ resync }) => resync === null || resync.state === "live");

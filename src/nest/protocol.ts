@@ -52,8 +52,11 @@ export interface Protocol {
   reload?(): Promise<void>;
   /** Ends work and undoes it as far as `options` ask. Idempotent. A stopped protocol is not started again. */
   stop(options: StopOptions): Promise<void>;
-  /** Scans now; resolves with whether the scan was complete. One more scan runs if one is under way. */
-  scan?(): Promise<boolean>;
+  /**
+   * Scans now; resolves with whether the scan was complete. One more scan runs if one is under way. `force`: what nobody
+   * wants is deleted, however much it is (safety.max-delete-percent).
+   */
+  scan?(options?: { readonly force: boolean }): Promise<boolean>;
   /** A few words for `show protocols`: what it is doing or why it does not work; "" when all is well. */
   info(): string;
 }
@@ -100,7 +103,10 @@ export interface KernelRouteView {
   readonly metric: number;
   readonly attrs: RouteAttrs;
   readonly class: KernelRouteClass;
-  /** What a scan would make of it now: "seen", "update", "delete", "ignore", "learn" or "changed during scan". */
+  /**
+   * What a scan would make of it now: "seen", "update", "delete", "protected" (that of these which safety.protect
+   * forbids), "ignore", "learn" or "changed during scan".
+   */
   readonly verdict: string;
 }
 
@@ -132,6 +138,8 @@ export interface KernelReport {
   readonly contested: number;
   /** Own routes that were missing or changed in the kernel and put right. */
   readonly repaired: number;
+  /** Routes of ours that nobody wants, and that are too many to be deleted unasked (safety.max-delete-percent). */
+  readonly withheld: number;
   /** Changes that wait to be written. */
   readonly queued: number;
   /** Routes of ours that wait for an event, and that have failed, now. */

@@ -14,6 +14,8 @@ export const VERDICT_CREATE = 0;
 export const VERDICT_SEEN = 1;
 /** Shown, but different: one replace. */
 export const VERDICT_UPDATE = 2;
+/** Shown, on record, and not wanted any more: it is among the stale ones. */
+export const VERDICT_DELETE = 3;
 /** Exported to the kernel: we want it there. */
 export const INSTALLED = 0x10;
 /** The kernel acknowledged it, or a scan saw it equal. */

@@ -62,7 +62,7 @@ describe("findCommand()", () => {
   it("lists what may follow", () => {
     expect(thrown(() => findCommand(["show", "x"])).hint).toContain("status, routes");
     expect(thrown(() => findCommand(["show", "sta"])).hint).toBe("It may be show status or show static.");
-    expect(thrown(() => findCommand(["scan"])).hint).toBe("Usage: krtctl scan NAME|glob|all");
+    expect(thrown(() => findCommand(["scan"])).hint).toBe("Usage: krtctl scan NAME|glob|all [--force]");
     expect(thrown(() => findCommand(["shutdown", "x"])).message).toBe('Too many words: "shutdown x"');
   });
 

@@ -192,6 +192,20 @@ describe("krtctl configure", () => {
     expect(JSON.parse(json.out)).toMatchObject({ error: { code: "bad-config" } });
   });
 
+  it("--force is handed on, and goes with what changes something", async () => {
+    expect((await krtctl("configure --force")).code).toBe(0);
+    expect((await krtctl("configure soft --force")).code).toBe(0);
+    expect(router.configured).toMatchObject([{ force: true }, { mode: "soft", force: true }]);
+    for (const mode of ["check", "undo", "confirm"]) {
+      expect(await krtctl(`configure ${mode} --force`)).toMatchObject({ code: 2, out: "" });
+    }
+  });
+
+  it("exits 1 when too much would be deleted, and says how to have it", async () => {
+    router.result = { ok: false, file: "/a", tooMany: { message: "Too much", hint: "Use --force" } };
+    expect(await krtctl("configure")).toEqual({ code: 1, out: "", err: "krtctl: Too much\n  Use --force\n" });
+  });
+
   it("--json is the answer of the API", async () => {
     const { code, out } = await krtctl("configure -j");
     expect(code).toBe(0);

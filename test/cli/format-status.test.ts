@@ -18,7 +18,7 @@ function lines(resync: StatusReport["netlink"]["resync"]): string[] {
     "uptime-seconds": 1,
     observe: false,
     config: { file: "krt.yaml", loaded: AT, ok: true, error: null, "undo-in-seconds": null },
-    counts: { protocols: 1, routes: 1, nets: 1, waiting: 0, failed: 0, interfaces: 1 },
+    counts: { protocols: 1, routes: 1, nets: 1, waiting: 0, failed: 0, withheld: 0, interfaces: 1 },
     netlink: { transport: "socket", overruns: 2, resyncs: 3, forged: 0, truncated: 0, resync },
     "event-loop": { "lag-p99-ms": 1 },
   };

@@ -331,6 +331,13 @@ describe("krtctl scan and shutdown", () => {
     expect((await krtctl("scan uplinks")).code).toBe(1);
   });
 
+  it("scan and reload pass --force on", async () => {
+    expect((await krtctl("scan kernel4 --force")).code).toBe(0);
+    expect((await krtctl("reload --force uplinks")).code).toBe(0);
+    expect(router.scans).toEqual(["kernel4 by force"]);
+    expect(router.acts).toEqual(["reload uplinks by force"]);
+  });
+
   it("shutdown passes --keep on, before or after the verb", async () => {
     expect((await krtctl("--keep shutdown")).code).toBe(0);
     expect((await krtctl("shutdown --keep -j")).out).toBe('{"stopping":true,"keep":true,"observe":false}\n');
@@ -357,6 +364,7 @@ describe("krtctl errors", () => {
     ["--timeout soon show status", 2, "bad duration"],
     ["--color pink show status", 2, "bad choice"],
     ["show status --keep", 2, "an option of another command"],
+    ["restart uplinks --force", 2, "an option of another command"],
   ])("%j exits %i: %s", async (line, code) => {
     const ran = await krtctl(line);
     expect(ran.code, ran.err).toBe(code);

@@ -10,7 +10,38 @@ afterAll(() => dir.remove());
 const TOP: Mistake[] = [
   ["lgo: {level: info}", "lgo", 'Unknown key "lgo"', 'did you mean "log"?'],
   ["zebra: 1", "zebra", 'Unknown key "zebra"'],
-  ["safety: {}", "safety", "safety is not supported in this version"],
+  ["safety: 50", "50", "safety must be a mapping (key: value), not 50"],
+  [
+    "safety: {max-delete-percents: 50}",
+    "max-delete-percents",
+    'Unknown key "max-delete-percents" in safety',
+    'did you mean "max-delete-percent"?',
+  ],
+  ["safety: {max-delete-percent: 0}", "0", "max-delete-percent must be a whole number from 1 to 100, not 0"],
+  [
+    "safety: {max-delete-percent: 101}",
+    "101",
+    "max-delete-percent must be a whole number from 1 to 100, not 101",
+  ],
+  [
+    "safety: {max-delete-percent: 50%}",
+    "50%",
+    'max-delete-percent must be a whole number from 1 to 100, not "50%"',
+  ],
+  ["safety: {protect: default}", "default", 'protect must be a list of prefix patterns, not "default"'],
+  ["safety: {protect: [5]}", "5", "item 1 of protect must be a prefix pattern such as 192.0.2.0/24+, not 5"],
+  [
+    "safety: {protect: [default, 192.0.2.1/24]}",
+    "192.0.2.1/24",
+    'Prefix "192.0.2.1/24" has bits set beyond its length 24',
+    'did you mean "192.0.2.0/24"?',
+  ],
+  [
+    "safety: {protect: ['10.0.0.0/8{30,20}']}",
+    "'10",
+    'Pattern "10.0.0.0/8{30,20}" fits nothing: the first length is the shortest',
+    'did you mean "10.0.0.0/8{20,30}"?',
+  ],
   ["metrics: {}", "metrics", "metrics is not supported in this version"],
   ["former-protocol-ids: 121", "121", "former-protocol-ids must be a list of numbers, not 121"],
   [

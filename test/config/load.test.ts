@@ -40,6 +40,7 @@ describe("loadConfig() fills in defaults", () => {
       directs: [],
       pipes: [],
       gracefulRestart: { enabled: false, waitMs: 240_000 },
+      safety: { maxDeletePercent: 50, protect: [] },
     });
   });
 
@@ -81,7 +82,7 @@ describe("loadConfig() fills in defaults", () => {
   it("for sections without content", async () => {
     const text =
       "log:\ncontrol:\nnetlink:\ntables:\ndevice:\nkernel:\nstatic:\nrouter-id:\ndirect:\npipe:\n" +
-      "graceful-restart:\nformer-protocol-ids:\n";
+      "graceful-restart:\nformer-protocol-ids:\nsafety:\n";
     expect((await dir.config(text)).routerId).toBeNull();
     const { statics } = await dir.config("static:\n  s:\n    routes:\n    files:\n");
     expect(statics[0]).toMatchObject({ name: "s", table: "master4", preference: 200 });

@@ -222,6 +222,8 @@ describe("planConfig() says when a setting is felt", () => {
     ],
     ["", "graceful-restart: {enabled: true}\n", ["graceful-restart restart"]],
     ["", "graceful-restart: {wait: 30s}\n", ["graceful-restart restart"]],
+    ["", "safety: {max-delete-percent: 20}\n", ["safety now"]],
+    ["", "safety: {protect: [default]}\n", ["safety now"]],
     ["", "protocol-id: 121\nformer-protocol-ids: [120]\n", ["protocol-id now", "former-protocol-ids now"]],
   ])("%j → %j", async (before, after, settings) => {
     const changes = await plan(`${before}device: {}\n`, `${after}device: {}\n`);

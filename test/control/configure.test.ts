@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ConfigPlan } from "../../src/config/plan.ts";
 import type { ConfigureRequest } from "../../src/control/backend.ts";
+import type { ActJson } from "../../src/control/json-actions.ts";
 import {
   EMPTY_PLAN,
   makeRouter,
@@ -48,6 +49,8 @@ describe("POST /v1/configure", () => {
     [{ mode: "soft" }, { file: null, mode: "soft", undoAfterMs: null }, "soft"],
     [{ mode: "check", file: "/a" }, { file: "/a", mode: "check", undoAfterMs: null }, "check"],
     [{ "undo-after": 300 }, { file: null, mode: "apply", undoAfterMs: 300_000 }, "with a way back"],
+    [{ force: true }, { file: null, mode: "apply", undoAfterMs: null, force: true }, "by force"],
+    [{ force: false }, { file: null, mode: "apply", undoAfterMs: null }, "not by force"],
     [{ mode: "soft", "undo-after": 0.5 }, { file: null, mode: "soft", undoAfterMs: 500 }, "fractions"],
   ])("%j asks the daemon for %j: %s", async (body, asked) => {
     const answer = await post("/v1/configure", body, 200);
@@ -78,6 +81,9 @@ describe("POST /v1/configure", () => {
     [{ file: "/a", mode: "undo" }, "what is gone back to has a file"],
     [{ file: "/a", mode: "confirm" }, "the same"],
     [{ undo_after: 300 }, "unknown member"],
+    [{ force: 1 }, "no boolean"],
+    [{ force: true, mode: "check" }, "there is nothing to force"],
+    [{ force: true, mode: "undo" }, "going back never asks"],
   ])("refuses %j: %s", async (body) => {
     expect(await post("/v1/configure", body, 400)).toMatchObject({ error: { code: "bad-body" } });
     expect(router.configured).toEqual([]);
@@ -91,6 +97,13 @@ describe("POST /v1/configure", () => {
         error: { code: "bad-config", message: problems.trimEnd(), hint: expect.stringContaining("stays") },
       });
     }
+  });
+
+  it("says with 409 that too much would be deleted, and how to have it all the same", async () => {
+    router.result = { ok: false, file: "/a", tooMany: { message: "Too much", hint: "by force" } };
+    expect(await post("/v1/configure", {}, 409)).toEqual({
+      error: { code: "too-many-deletions", message: "Too much", hint: "by force" },
+    });
   });
 
   it("undo goes back, and 409 says that there is nothing to go back to", async () => {
@@ -214,12 +227,37 @@ describe("POST /v1/protocols/NAME", () => {
     expect(await post("/v1/protocols/nope/restart", null, 404)).toMatchObject({
       error: { code: "no-such-protocol" },
     });
-    expect(await post("/v1/protocols/uplinks/reload", { force: true }, 400)).toMatchObject({
+    expect(await post("/v1/protocols/uplinks/restart", { force: true }, 400)).toMatchObject({
+      error: { code: "bad-body" },
+    });
+    expect(await post("/v1/protocols/uplinks/reload", { force: 1 }, 400)).toMatchObject({
       error: { code: "bad-body" },
     });
     expect(await post("/v1/protocols/uplinks/explode", null, 404)).toMatchObject({
       error: { code: "no-such-path" },
     });
+  });
+});
+
+describe("POST /v1/protocols/NAME/reload that would delete too much", () => {
+  const refused = { code: "too-many-deletions", reason: "Too much", hint: "by force" } as const;
+
+  it("is 409 with the way out, and can be forced", async () => {
+    router.refusals.set("uplinks", refused);
+    expect(await post("/v1/protocols/uplinks/reload", {}, 409)).toEqual({
+      error: { code: "too-many-deletions", message: "Too much", hint: "by force" },
+    });
+    expect(await post("/v1/protocols/uplinks/reload", { force: true }, 200)).toMatchObject({
+      protocols: [{ name: "uplinks", done: true, reason: null }],
+    });
+    expect(router.acts).toEqual(["reload uplinks", "reload uplinks by force"]);
+  });
+
+  it("does not keep others from being reloaded", async () => {
+    router.refusals.set("uplinks", refused);
+    const { protocols } = (await post("/v1/protocols/all/reload", {}, 200)) as ActJson;
+    expect(protocols.filter(({ done }) => !done)).toMatchObject([{ name: "uplinks", reason: "Too much" }]);
+    expect(protocols.length).toBeGreaterThan(1);
   });
 });
 

@@ -99,6 +99,7 @@ describe("GET", () => {
             routes: 1003,
           },
           writes: { add: 3, replace: 0, delete: 0, errors: { ENETUNREACH: 2 } },
+          withheld: 0,
           queued: 0,
           waiting: 0,
           failed: 0,
@@ -183,6 +184,17 @@ describe("POST", () => {
     expect(answer.status, answer.text).toBe(200);
     expect(JSON.parse(answer.text)).toEqual({ started });
     expect(router.scans).toEqual(started);
+  });
+
+  it("/v1/protocols/NAME/scan hands on that it is to delete by force", async () => {
+    const body = JSON.stringify({ force: true });
+    const answer = await ask(running.path, "/v1/protocols/kernel4/scan", { method: "POST", body });
+    expect(answer.status).toBe(200);
+    expect(router.scans).toEqual(["kernel4 by force"]);
+    const wrong = JSON.stringify({ force: "yes" });
+    expect(
+      (await ask(running.path, "/v1/protocols/kernel4/scan", { method: "POST", body: wrong })).status,
+    ).toBe(400);
   });
 
   it("/v1/protocols/NAME/scan tells unknown names from those that cannot scan", async () => {

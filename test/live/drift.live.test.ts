@@ -342,7 +342,10 @@ describe.each(FAMILIES)("IPv$family: the first scan", (it6) => {
     );
     await ns.ip(`${flag} route add ${net(1)} via ${gateway} ${OURS}`);
     await using monitor = await monitorRoutes(ns);
-    await using _krtd = await startSynced(ns, configOf(it6, [{ prefix: net(1), via: gateway }]));
+    await using _krtd = await startSynced(
+      ns,
+      configOf(it6, [{ prefix: net(1), via: gateway }], { root: { safety: { "max-delete-percent": 100 } } }),
+    );
     expect(await ownLines(ns, flag)).toEqual([
       `unicast ${net(1)} via ${gateway} dev v0 proto 120 scope global metric 32${it6.suffix}`,
     ]);

@@ -94,7 +94,10 @@ describe.each(FAMILIES)("IPv$family: an export filter", (it6) => {
   const viaWords = (i: number): string =>
     i % 3 === 2 ? `nexthop via ${gateway} nexthop via ${otherGateway} weight 3` : `via ${gateway}`;
   const configured = (rules: readonly FilterRuleInput[]): string =>
-    configOf(it6, routes, { kernel: { export: "out" }, root: yamlFilters({ out: rules }) });
+    configOf(it6, routes, {
+      kernel: { export: "out" },
+      root: { ...yamlFilters({ out: rules }), safety: { "max-delete-percent": 100 } },
+    });
 
   let ns: Netns;
   let krtd: RunningKrtd;

@@ -96,6 +96,7 @@ function config(places: readonly Place[], { kernel, root, byPath = false }: Opti
         { table: tableOf(place, it6), routes: routesOf(place, it6) } satisfies StaticInput,
       ]),
     ),
+    safety: { "max-delete-percent": 100 },
     ...root,
   };
   return `${JSON.stringify(input, null, 1)}\n`;

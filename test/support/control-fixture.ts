@@ -121,6 +121,7 @@ export class FakeKernel implements KernelFacet {
         routes: 1003,
       },
       writes: { add: 3, replace: 0, delete: 0, errors: { ENETUNREACH: 2 } },
+      withheld: 0,
       learned: 0,
       repaired: 1,
       contested: 0,
@@ -223,9 +224,9 @@ export class Router implements ControlBackend {
     return waits;
   }
 
-  async act(action: ProtocolAction, name: string): Promise<ActRefusal | null> {
-    this.acts.push(`${action} ${name}`);
-    const refusal = this.refusals.get(name) ?? null;
+  async act(action: ProtocolAction, name: string, force = false): Promise<ActRefusal | null> {
+    this.acts.push(`${action} ${name}${force ? " by force" : ""}`);
+    const refusal = force ? null : (this.refusals.get(name) ?? null);
     return typeof refusal === "string" ? { code: "refused", reason: refusal } : refusal;
   }
 
@@ -249,7 +250,15 @@ export class Router implements ControlBackend {
         error: null,
         "undo-in-seconds": this.undoInSeconds,
       },
-      counts: { protocols: this.entries.length, routes: 10, nets: 10, waiting: 1, failed: 0, interfaces: 2 },
+      counts: {
+        protocols: this.entries.length,
+        routes: 10,
+        nets: 10,
+        waiting: 1,
+        failed: 0,
+        withheld: 0,
+        interfaces: 2,
+      },
       netlink: {
         transport: "socket",
         overruns: 0,
@@ -286,8 +295,8 @@ export class Router implements ControlBackend {
     );
     for (const channel of channels) await channel.up();
     if (channels[0] !== undefined) this.channels.set(name, channels[0]);
-    const scan = async (): Promise<boolean> => {
-      this.scans.push(name);
+    const scan = async (options = { force: false }): Promise<boolean> => {
+      this.scans.push(options.force ? `${name} by force` : name);
       return true;
     };
     const protocol: Protocol = {

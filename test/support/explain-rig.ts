@@ -61,7 +61,7 @@ export async function explainRig(config: Parameters<typeof fixture>[0] = {}): Pr
     configure: (request) => router.configure(request),
     undo: () => router.undo(),
     confirm: () => router.confirm(),
-    act: (action, name) => router.act(action, name),
+    act: (action, name, force) => router.act(action, name, force),
     shutdown: (options) => router.shutdown(options),
   };
   const directory = mkdtempSync(join(tmpdir(), "krtd-explain-"));

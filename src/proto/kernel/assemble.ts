@@ -5,7 +5,7 @@ import type { Log } from "../../lib/log.ts";
 import type { Channel } from "../../nest/channel.ts";
 import type { Interfaces } from "../../nest/iface.ts";
 import type { Os } from "../../sysdep/os.ts";
-import type { KernelConfig } from "./config.ts";
+import type { KernelConfig, SafetyConfig } from "./config.ts";
 import { Contest } from "./contest.ts";
 import type { DriftLog } from "./drift.ts";
 import { ExportQueue } from "./export-queue.ts";
@@ -13,6 +13,7 @@ import type { AlienRoutes } from "./learn.ts";
 import { Redirects } from "./redirects.ts";
 import { failureState } from "./retry.ts";
 import { RouteEvents } from "./route-events.ts";
+import { Safety } from "./safety.ts";
 import { ScanCycle } from "./scan-cycle.ts";
 import type { OwnNumbers } from "./status.ts";
 import { SyncState } from "./sync-state.ts";
@@ -24,6 +25,9 @@ export interface AssemblyOptions {
   readonly kernelTable: number;
   readonly numbers: OwnNumbers;
   readonly writable: boolean;
+  readonly safety: SafetyConfig;
+  /** The first scan that may delete anything deletes all that nobody wants. */
+  readonly forced: boolean;
   readonly drift: DriftLog;
   readonly os: Os;
   readonly interfaces: Interfaces;
@@ -78,6 +82,7 @@ export function assemble(options: AssemblyOptions): Parts {
     refreshInterfaces: options.refreshInterfaces,
     clock,
     log,
+    forced: options.forced,
     onLearned: options.onLearned,
     onSettled: () => void queue.drained().then(options.onSettled),
   });
@@ -101,7 +106,7 @@ export function assemble(options: AssemblyOptions): Parts {
   return { state, queue, cycle, events };
 }
 
-function createState({ channel, config, numbers, clock, log }: AssemblyOptions): SyncState {
+function createState({ channel, config, numbers, safety, clock, log }: AssemblyOptions): SyncState {
   const { fib } = channel.table;
   const { name, metric } = config();
   const contest = new Contest(clock, (node, backoffMs) =>
@@ -114,6 +119,7 @@ function createState({ channel, config, numbers, clock, log }: AssemblyOptions):
   return new SyncState({
     channel,
     contest,
+    safety: new Safety(channel.table.family, safety),
     defaultMetric: metric,
     ownProtocol: numbers.own,
     // A broken gateway fails a million routes: the log is limited, and the prefix written only when it is used.
@@ -124,7 +130,7 @@ function createState({ channel, config, numbers, clock, log }: AssemblyOptions):
           return fib.formatNode(node);
         },
         state: failureState(failure.class),
-        errno: failure.errno,
+        ...(failure.errno === 0 ? {} : { errno: failure.errno }),
         answer: failure.message,
       }),
   });

@@ -4,6 +4,7 @@
  */
 
 import type { Filter } from "../../nest/filter.ts";
+import type { PrefixPattern } from "../../nest/prefix-patterns.ts";
 
 /** false: leave others' routes alone; true: learn those of other daemons; "all": the kernel's own (connected) too. */
 export type Learn = false | true | "all";
@@ -30,4 +31,12 @@ export interface KernelConfig {
   readonly mergePaths: number;
   /** Network namespace of the kernel table: a name of `ip netns` or a path; null: the daemon's own. */
   readonly netns: string | null;
+}
+
+/** What a kernel protocol must not do, whatever its table says: `safety:` in krt.yaml. */
+export interface SafetyConfig {
+  /** 1–100. More than this share of krtd's routes in one kernel table is not deleted at once unasked; 100: no limit. */
+  readonly maxDeletePercent: number;
+  /** Nothing is ever deleted or replaced at these prefixes; of both families. */
+  readonly protect: readonly PrefixPattern[];
 }

@@ -16,15 +16,16 @@ import type { Clock } from "../../lib/clock.ts";
 import { ENODEV } from "../../lib/errno.ts";
 import { escapeName } from "../../lib/escape-name.ts";
 import { type AttrsId, NONE, type NodeId } from "../../nest/route.ts";
-import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED } from "../../nest/sync-flags.ts";
+import { DIRTY, DUPLICATE, INFLIGHT, INSTALLED, QUEUED, SYNCED } from "../../nest/sync-flags.ts";
 import type { Os } from "../../sysdep/os.ts";
 import { LoadRetry } from "./load-retry.ts";
 import { NodeRing } from "./node-ring.ts";
 import { type ExportEvents, Outcomes } from "./outcomes.ts";
 import { isProbed, isTimed, ReleasedGroups, WaitingRoutes } from "./retry.ts";
+import { PROTECTED } from "./safety.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
-import { missingDevice, WriteBatch } from "./write-batch.ts";
+import { KEPT, missingDevice, WriteBatch } from "./write-batch.ts";
 
 /** Changes per batch: the kernel is busy with them for some milliseconds. */
 const BATCH = 1024;
@@ -277,14 +278,31 @@ export class ExportQueue {
         state.recordFailure(node, state.failures.intern({ errno: ENODEV, message, class: "wait" }));
       }
     }
-    if (batch.planNode(state, node, installable) > 0) {
+    const planned = batch.planNode(state, node, installable);
+    if (planned > 0) {
       flags[node]! |= INFLIGHT;
       for (let i = batch.routes.count - 1; i >= 0 && batch.node[i] === node; i--) {
         state.attrs.retain(batch.routes.attrs[i]!);
       }
     } else {
+      if (planned === KEPT) this.keep(node);
       state.releaseIfIdle(node, QUEUED | INFLIGHT);
     }
+  }
+
+  /** What stands there must stay. Unless it is what we sent, a scan tells whether it is as wanted. */
+  private keep(node: NodeId): void {
+    const { state, events } = this;
+    if (state.isOutdated(node)) state.recordFailure(node, state.failures.intern(PROTECTED));
+    if ((state.table.fib.flags[node]! & SYNCED) === 0) events.verify("a protected route may be as wanted");
+  }
+
+  /** Tries again what safety.protect kept from being written. */
+  retryProtected(node: NodeId): void {
+    const { state } = this;
+    if (state.failure[node] === 0 || state.failure[node] !== state.failures.intern(PROTECTED)) return;
+    state.clearFailure(node);
+    this.push(node);
   }
 
   /** All of the node's changes in a batch have their outcome. */

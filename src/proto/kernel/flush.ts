@@ -1,5 +1,5 @@
 /**
- * Takes everything of ours out of the kernel at a stop. The record of what was sent decides, not the filters of
+ * Takes everything of ours out of the kernel at a stop, but for what is protected. The record of what was sent decides, not the filters of
  * today; the deletions are acknowledged, and a last scan proves that none is left.
  */
 
@@ -15,7 +15,7 @@ import { classify } from "./verdict.ts";
 /** The last scan may find what was in flight, refused for load, or put back; more rounds would be a fight. */
 const PAUSES_MS = [0, 50, 200, 1000];
 
-/** Resolves with the number of routes that could not be removed. */
+/** Resolves with the number of routes that could not be removed, and of those that safety.protect keeps. */
 export async function flush(options: {
   readonly state: SyncState;
   readonly queue: ExportQueue;
@@ -24,7 +24,7 @@ export async function flush(options: {
   /** 1 for every protocol number that is ours, now or formerly. */
   readonly ours: Uint8Array;
   readonly clock: Clock;
-}): Promise<number> {
+}): Promise<{ readonly left: number; readonly kept: number }> {
   const { state, queue, os, kernelTable, ours, clock } = options;
   const { fib } = state.table;
   const withdraw = (node: number): void => {
@@ -34,28 +34,31 @@ export async function flush(options: {
   await walkNodes(fib, withdraw, clock);
   await queue.drained();
   let left = 0;
+  let kept = 0;
   for (const pauseMs of PAUSES_MS) {
     if (pauseMs > 0) await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
     const stale = new StaleRoutes(state.attrs);
+    kept = 0;
     const outcome = await os.scanRoutes(
       { family: state.table.family, table: kernelTable },
       {
         route(route) {
           const { protocol, type, tos, table, rtmFlags } = route;
           if (classify(protocol, type, tos, table, rtmFlags, ours) !== "ours") return;
-          const attrs = state.attrs.intern(route.attrs);
-          stale.push(route.w0, route.w1, route.w2, route.w3, route.length, route.metric, attrs, protocol);
+          const { w0, w1, w2, w3, length, metric } = route;
+          if (state.safety.protectsPrefix(route)) kept++;
+          else stale.push(w0, w1, w2, w3, length, metric, state.attrs.intern(route.attrs), protocol);
         },
       },
     );
     left = stale.size;
-    if (left === 0 && outcome.complete) return 0;
+    if (left === 0 && outcome.complete) return { left, kept };
     if (queue.outcomes.counters.errors.has("EPERM")) {
       stale.clear();
-      return left;
+      return { left, kept };
     }
     stale.moveTo(queue.stale);
     await queue.drained();
   }
-  return left;
+  return { left, kept };
 }

@@ -31,8 +31,9 @@ import { flush } from "./flush.ts";
 import { AlienRoutes } from "./learn.ts";
 import type { KernelOptions } from "./options.ts";
 import type { RouteEvents } from "./route-events.ts";
+import { SafetyRails } from "./safety-rails.ts";
 import type { ScanCycle } from "./scan-cycle.ts";
-import { type OwnNumbers, routeStatus, viewKernelRoute } from "./status.ts";
+import { kernelReport, type OwnNumbers, routeStatus, viewKernelRoute } from "./status.ts";
 import type { SyncState } from "./sync-state.ts";
 import { ownNumbers } from "./verdict.ts";
 import { isInstallable } from "./write-batch.ts";
@@ -53,6 +54,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   readonly kernel: KernelFacet = this;
   readonly family: Family;
   readonly kernelTable: number;
+  readonly rails: SafetyRails;
   private config: KernelConfig;
   private readonly channel: Channel;
   private readonly options: KernelOptions;
@@ -108,6 +110,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
       kernelTable: this.kernelTable,
       numbers: this.numbers,
       writable: this.writable,
+      forced: options.forced ?? false,
       drift: this.driftLog,
       onOutrun: () => this.wakeSoon(),
       onLearned: () => this.feeding.open(),
@@ -119,6 +122,12 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     this.queue = queue;
     this.cycle = cycle;
     this.events = events;
+    this.rails = new SafetyRails({ state, queue, cycle, clock });
+  }
+
+  /** Its stop leaves its routes in the kernel. */
+  get persists(): boolean {
+    return this.config.persist;
   }
 
   get firstSync(): Promise<void> {
@@ -141,7 +150,8 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   /** The numbers under which routes of ours may stand in the kernel now. */
   get standing(): readonly number[] {
     const { protocolId, formerProtocolIds, inherited = [] } = this.options;
-    return this.inSync ? [protocolId] : [protocolId, ...formerProtocolIds, ...inherited];
+    const known = this.inSync && this.cycle.guard.withheld === null;
+    return known ? [protocolId] : [protocolId, ...formerProtocolIds, ...inherited];
   }
 
   get drift(): readonly DriftRecord[] {
@@ -194,8 +204,9 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     const { state, queue, kernelTable } = this;
     const answers = this.cycle.initialized || inherited !== undefined;
     if (answers && this.writable && !options.keep && !this.config.persist) {
-      const left = await flush({ state, queue, os, kernelTable, ours: this.numbers.ours, clock });
+      const { left, kept } = await flush({ state, queue, os, kernelTable, ours: this.numbers.ours, clock });
       if (left > 0) log.warn("routes of ours are left in the kernel", { protocol: this.name, routes: left });
+      if (kept > 0) log.info("protected routes stay in the kernel", { protocol: this.name, routes: kept });
     }
     queue.close();
     await this.aliens?.clear(clock);
@@ -243,11 +254,11 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   info(): string {
-    const { initialized, problem, holding } = this.cycle;
+    const { initialized, problem, guard } = this.cycle;
     if (problem !== null) return `last scan incomplete: ${problem}`;
     if (!initialized) return "waiting for the first scan";
-    if (holding) return "waiting for all sources of routes";
-    return this.options.observe ? "observing" : "";
+    if (guard.held) return "waiting for all sources of routes";
+    return this.options.observe ? "observing" : guard.info();
   }
 
   /** The channel's export: what the kernel should have for this net, 0 for no route. */
@@ -317,8 +328,9 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   /** Waits until the route sources have fed: a scan before that would take their routes for stale. */
-  async scan(): Promise<boolean> {
+  async scan(options?: { readonly force: boolean }): Promise<boolean> {
     await this.sourcesReady.opened;
+    if (options?.force === true) this.rails.force();
     const complete = await this.cycle.run();
     await this.queue.drained();
     return complete;
@@ -341,23 +353,8 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   report(): KernelReport {
-    const { counters, repaired } = this.queue.outcomes;
-    return {
-      table: this.kernelTable,
-      scan: this.cycle.report(),
-      writes: {
-        add: counters.add,
-        replace: counters.replace,
-        delete: counters.delete,
-        errors: Object.fromEntries(counters.errors),
-      },
-      learned: this.aliens?.size ?? 0,
-      contested: this.state.contest.size,
-      repaired,
-      queued: this.queue.size,
-      waiting: this.state.failing.waiting,
-      failed: this.state.failing.failed,
-    };
+    const { kernelTable, state, queue, cycle, aliens } = this;
+    return kernelReport({ kernelTable, state, queue, cycle, learned: aliens?.size ?? 0 });
   }
 
   /**

@@ -5,7 +5,7 @@ import type { Log } from "../../lib/log.ts";
 import type { Interfaces } from "../../nest/iface.ts";
 import type { Rtable } from "../../nest/rtable.ts";
 import type { Os } from "../../sysdep/os.ts";
-import type { KernelConfig } from "./config.ts";
+import type { KernelConfig, SafetyConfig } from "./config.ts";
 
 export interface KernelOptions {
   readonly config: KernelConfig;
@@ -19,6 +19,9 @@ export interface KernelOptions {
   readonly formerProtocolIds: readonly number[];
   /** Observe mode: nothing is ever written. */
   readonly observe: boolean;
+  readonly safety: SafetyConfig;
+  /** Its first scan that may delete anything deletes all that nobody wants, however much. Default: false. */
+  readonly forced?: boolean;
   /**
    * The numbers of routes that an instance before this one left here: they are ours, and even one that never came to
    * scan answers for them. Absent: there was none.

@@ -18,6 +18,7 @@ import {
   RIVAL,
   SENT,
   VERDICT_CREATE,
+  VERDICT_DELETE,
   VERDICT_MASK,
   VERDICT_UPDATE,
 } from "../../nest/sync-flags.ts";
@@ -92,6 +93,11 @@ function pruneNode(options: PruneOptions, node: NodeId): void {
   const verdict = flags & VERDICT_MASK;
   if (verdict === VERDICT_UPDATE) queueUpdate(options, node);
   else if (verdict === VERDICT_CREATE) notShown(options, node, flags);
+  else if (verdict === VERDICT_DELETE) {
+    // The list of stale routes has all that its deletion needs.
+    state.clearSent(node);
+    state.releaseIfIdle(node, QUEUED | INFLIGHT);
+  }
 }
 
 /** Adding what is there after all changes nothing; taking it for gone does. So what was sent must be missed twice. */

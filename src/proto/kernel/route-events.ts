@@ -214,6 +214,7 @@ export class RouteEvents {
     const { queue, state, log, name } = this.options;
     if (!queue.writable || !this.options.initialized()) return;
     const { w0, w1, w2, w3, length, metric, protocol } = route;
+    if (state.safety.protectsPrefix(route)) return;
     queue.extra.push(w0, w1, w2, w3, length, metric, state.attrs.intern(route.attrs), protocol);
     queue.run();
     log.info("deleting a redirect", {
@@ -228,6 +229,11 @@ export class RouteEvents {
     const { fib } = state.table;
     if (!queue.writable) return "left";
     if (!this.options.initialized()) return "scan";
+    if ((fib.flags[node]! & SENT) !== 0 && state.safety.protectsNode(fib, node)) {
+      queue.push(node);
+      queue.run();
+      return "left";
+    }
     if (counts ? !state.contest.mayRepair(node, fib.capacity) : state.contest.has(node)) return "left";
     if (counts) fib.flags[node]! |= DRIFTED;
     queue.push(node);

@@ -23,6 +23,7 @@ import type { KernelReport, ScanState } from "../../nest/protocol.ts";
 import { DRIFTED, RIVAL, SENT } from "../../nest/sync-flags.ts";
 import type { KernelRoute, Os } from "../../sysdep/os.ts";
 import type { KernelConfig } from "./config.ts";
+import { DeletionGuard } from "./deletion-guard.ts";
 import type { DriftLog } from "./drift.ts";
 import { EarlyEnd } from "./early-end.ts";
 import type { ExportQueue } from "./export-queue.ts";
@@ -65,6 +66,8 @@ export interface ScanCycleOptions {
   readonly refreshInterfaces: (maxAgeMs: number) => Promise<unknown>;
   readonly clock: Clock;
   readonly log: Log;
+  /** The first scan that may delete anything deletes all that nobody wants, however much. */
+  readonly forced: boolean;
   /** Called when the first scan whose absences are proven was pruned: what is to be learned has been announced. */
   readonly onLearned: () => void;
   /** Called once, when `settled` becomes true. */
@@ -76,6 +79,7 @@ export class ScanCycle {
   initialized = false;
   /** True once a dump that proves absence was pruned: only then has all that is wanted been queued. */
   settled = false;
+  readonly guard: DeletionGuard;
   private readonly options: ScanCycleOptions;
   private readonly alarm: Alarm;
   private readonly drift: ScanDrift;
@@ -93,7 +97,6 @@ export class ScanCycle {
   private readonly figures = new ScanFigures();
   private readonly earlyEnd: EarlyEnd;
   private released = false;
-  private held = false;
   private provenOnce = false;
   /** Scans in a row that asked for one more. */
   private looksInRow = 0;
@@ -113,12 +116,14 @@ export class ScanCycle {
     this.options = options;
     this.drift = new ScanDrift(options);
     this.earlyEnd = new EarlyEnd(options);
+    const { queue, state } = options;
+    this.guard = new DeletionGuard({ ...options, safety: state.safety, writable: queue.writable });
     this.alarm = new Alarm(options.clock, () => void this.run());
   }
 
   /** Routes of ours stand in the kernel that may come to be wanted: what is exported must be looked for first. */
   get holding(): boolean {
-    return this.held;
+    return this.guard.held || this.guard.withheld !== null;
   }
 
   /** Why the last scan was not complete, or null when it was (or none has ended yet). */
@@ -165,7 +170,7 @@ export class ScanCycle {
   /** Every source of routes has fed: what nobody wants may go. */
   release(): void {
     this.released = true;
-    if (this.held) void this.run();
+    if (this.guard.held) void this.run();
     else if (this.provenOnce && !this.unjudged) this.settle();
   }
 
@@ -320,16 +325,7 @@ export class ScanCycle {
     const { losses } = this;
     this.state = "pruning";
     this.initialized = true;
-    this.held = scan.stale.size > 0 && !this.released;
-    if (this.held) {
-      log.info("routes of ours that nobody wants yet are kept until all sources have fed", {
-        protocol: name,
-        routes: scan.stale.size,
-      });
-      scan.stale.clear();
-    } else if (scan.stale.size > 0 && queue.writable) {
-      log.info("removing stale routes of ours", { protocol: name, routes: scan.stale.size });
-    }
+    this.guard.sift(scan.stale, scan.standing, this.released);
     let missing = 0;
     let unjudged = 0;
     const whole = await prune({
@@ -360,12 +356,14 @@ export class ScanCycle {
       if (!this.provenOnce) onLearned();
       this.provenOnce = true;
       this.unjudged = unjudged > 0;
-      if (this.released && !this.held && !this.unjudged) this.settle();
+      if (this.released && !this.guard.held && !this.unjudged) this.settle();
     }
     if (unjudged > 0) void this.run();
     const doubt = state.table.family === 6 ? absence !== "proven" : scan.doubtful;
     // Where nothing is written another look shows the same.
-    if (doubt || (scan.lookAgain && queue.writable)) {
+    const unveils = scan.unveils && this.guard.withheld === null;
+    if (whole) this.guard.spent();
+    if (doubt || ((scan.lookAgain || unveils) && queue.writable)) {
       const delayMs = Math.min(COALESCE_MS * 2 ** this.looksInRow++, RETRY_MAX_MS);
       this.request("one dump did not settle it", delayMs);
     } else {

@@ -42,7 +42,8 @@ export class ScanDrift {
     const { fib, attrs, family } = state.table;
     const sent = (fib.flags[node]! & SENT) !== 0;
     const taken = shown === null && state.rivals.has(node);
-    const repairs = queue.writable && !taken && !state.contest.has(node);
+    const kept = shown !== null && state.safety.protectsNode(fib, node);
+    const repairs = queue.writable && !taken && !kept && !state.contest.has(node);
     drift.add({
       at: clock.wall(),
       protocol: name,

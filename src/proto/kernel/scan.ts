@@ -21,6 +21,7 @@ import {
   SENT,
   SYNCED,
   VERDICT_CREATE,
+  VERDICT_DELETE,
   VERDICT_MASK,
   VERDICT_SEEN,
   VERDICT_UPDATE,
@@ -28,6 +29,7 @@ import {
 import type { KernelRoute, RouteSink } from "../../sysdep/os.ts";
 import type { AlienRoutes } from "./learn.ts";
 import { packRival } from "./rival.ts";
+import { PROTECTED } from "./safety.ts";
 import { extraNexthops } from "./siblings.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
@@ -57,10 +59,14 @@ export class RouteScan implements RouteSink {
   readonly stale: StaleRoutes;
   /** Nexthops that may be ours beyond those of a wanted IPv6 route: to be deleted one by one. */
   readonly extra: StaleRoutes;
+  /** Routes of ours that the dump showed. */
+  standing = 0;
   /** Routes of ours that were different from what we had sent. */
   changed = 0;
   /** One prune does not settle it all: of duplicates one of each key goes, and what else it may find is unknown. */
   lookAgain = false;
+  /** A stale route may hide somebody else's, which comes to light when it goes. */
+  unveils = false;
   /** It cannot say everything: nets changed meanwhile, or what it did not show may be there all the same. */
   postponed = false;
   /** What it did not show may be gone; the next dump decides. */
@@ -138,6 +144,7 @@ export class RouteScan implements RouteSink {
   private judge(route: KernelRoute): void {
     const { state } = this.options;
     const { fib } = state.table;
+    this.standing++;
     const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
     if (node !== 0) {
       fib.flags[node]! &= ~MISSED;
@@ -151,14 +158,19 @@ export class RouteScan implements RouteSink {
         return;
       case "update": {
         const merged = this.hasSiblings(node, route);
+        const kept = state.safety.protectsPrefix(route);
         if (this.isDrift(node, route)) {
           this.changed++;
-          if (!merged) fib.flags[node]! |= DRIFTED;
+          if (!merged && !kept) fib.flags[node]! |= DRIFTED;
           this.options.drifted(node, route, !merged);
         }
         this.forgetRival(node);
         if (merged) {
           this.judgeSiblings(node, route);
+          return;
+        }
+        if (kept) {
+          this.keep(node, flags, route);
           return;
         }
         // What we sent and nobody has touched keeps its SYNCED: the change of it can be a REPLACE.
@@ -167,6 +179,7 @@ export class RouteScan implements RouteSink {
         return;
       }
       case "duplicate":
+        if (state.safety.protectsPrefix(route)) return;
         if (this.isAsSent(node, route)) {
           const several = route.attrs.words[ATTRS_NEXTHOPS]! > 1;
           if (several && route.family === 4 && !this.rivals.has(node)) this.twins.push(node);
@@ -294,8 +307,13 @@ export class RouteScan implements RouteSink {
       state.table.fib.flags[node]! |= VERDICT_UPDATE;
       return;
     }
+    const kept = state.safety.protectsPrefix(route);
+    if (!wanted && (flags & SENT) !== 0 && state.sentMetric[node] === route.metric) {
+      state.table.fib.flags[node]! |= kept ? VERDICT_SEEN : VERDICT_DELETE;
+    }
+    if (kept) return;
     // An IPv6 route of several nexthops may hide somebody else's, which our deletion brings to light without an event.
-    if (route.family === 6 && route.attrs.words[ATTRS_NEXTHOPS]! > 1) this.lookAgain = true;
+    if (route.family === 6 && route.attrs.words[ATTRS_NEXTHOPS]! > 1) this.unveils = true;
     const { w0, w1, w2, w3, length, metric } = route;
     this.stale.push(w0, w1, w2, w3, length, metric, state.attrs.intern(route.attrs), route.protocol);
   }
@@ -307,12 +325,22 @@ export class RouteScan implements RouteSink {
     const flags = fib.flags[node]!;
     if ((flags & (INSTALLED | SENT | DIRTY)) !== (INSTALLED | SENT)) return;
     if (metric !== state.wantedMetric(node) || state.sentMetric[node] === metric) return;
-    this.stale.pushSent(state, node);
+    if (!state.safety.protectsNode(fib, node)) this.stale.pushSent(state, node);
     state.clearSent(node);
     fib.flags[node]! &= ~VERDICT_MASK;
   }
 
+  /** Not as wanted, and not to be touched: the route has failed. */
+  private keep(node: NodeId, flags: number, route: KernelRoute): void {
+    const { state } = this.options;
+    if ((flags & SYNCED) === 0 || !this.isAsSent(node, route)) this.recordShown(node, route);
+    state.table.fib.flags[node]! |= VERDICT_SEEN;
+    const failure = state.failures.intern(PROTECTED);
+    if (state.failure[node] !== failure) state.recordFailure(node, failure);
+  }
+
   private pushExtra(route: KernelRoute): void {
+    if (this.options.state.safety.protectsPrefix(route)) return;
     const { w0, w1, w2, w3, length, metric, protocol } = route;
     this.extra.push(w0, w1, w2, w3, length, metric, this.options.state.attrs.intern(route.attrs), protocol);
   }

@@ -1,7 +1,7 @@
 /** How a kernel protocol's knowledge reads from outside: the state of one net, and one route of the kernel. */
 
 import type { Channel } from "../../nest/channel.ts";
-import type { KernelRouteStatus, KernelRouteView, KernelState } from "../../nest/protocol.ts";
+import type { KernelReport, KernelRouteStatus, KernelRouteView, KernelState } from "../../nest/protocol.ts";
 import { NONE, type NodeId } from "../../nest/route.ts";
 import { INFLIGHT, INSTALLED, QUEUED, SYNCED } from "../../nest/sync-flags.ts";
 import type { KernelRoute } from "../../sysdep/os.ts";
@@ -9,6 +9,7 @@ import type { ExportQueue } from "./export-queue.ts";
 import { type Failure, failureState } from "./retry.ts";
 import { describeRival } from "./rival.ts";
 import { judgeOwn } from "./scan.ts";
+import type { ScanCycle } from "./scan-cycle.ts";
 import type { SyncState } from "./sync-state.ts";
 import { classify } from "./verdict.ts";
 
@@ -39,7 +40,7 @@ export function routeStatus(options: {
   return {
     state: kernelState,
     metric: state.wantedMetric(node),
-    errno: failure?.errno ?? null,
+    errno: failure === null || failure.errno === 0 ? null : failure.errno,
     message:
       failure?.class === "rival" && rival !== null
         ? `Key held by ${rival}`
@@ -52,6 +53,34 @@ export function routeStatus(options: {
           ? queue.overload.dueAt
           : null,
     rival,
+  };
+}
+
+export function kernelReport(of: {
+  readonly kernelTable: number;
+  readonly state: SyncState;
+  readonly queue: ExportQueue;
+  readonly cycle: ScanCycle;
+  readonly learned: number;
+}): KernelReport {
+  const { kernelTable, state, queue, cycle, learned } = of;
+  const { counters, repaired } = queue.outcomes;
+  return {
+    table: kernelTable,
+    scan: cycle.report(),
+    writes: {
+      add: counters.add,
+      replace: counters.replace,
+      delete: counters.delete,
+      errors: Object.fromEntries(counters.errors),
+    },
+    learned,
+    contested: state.contest.size,
+    repaired,
+    queued: queue.size,
+    withheld: cycle.guard.withheld?.deletions ?? 0,
+    waiting: state.failing.waiting,
+    failed: state.failing.failed,
   };
 }
 
@@ -112,7 +141,8 @@ function verdictText(
     const node = state.table.fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
     const flags = node === 0 ? 0 : state.table.fib.flags[node]!;
     if ((flags & (QUEUED | INFLIGHT)) !== 0) return "changed during scan";
-    return judgeOwn(state, node, flags & INSTALLED, route, ownProtocol);
+    const judged = judgeOwn(state, node, flags & INSTALLED, route, ownProtocol);
+    return judged !== "seen" && state.safety.protectsPrefix(route) ? "protected" : judged;
   }
   if (routeClass === "alien") return learn === false ? "ignore" : "learn";
   return routeClass === "kernel" && learn === "all" ? "learn" : "ignore";

@@ -34,6 +34,7 @@ import {
 import { WALK_SLICE } from "../../nest/walk.ts";
 import type { Contest } from "./contest.ts";
 import { type Failure, Failures, failureState, isProbed, type RetryClass } from "./retry.ts";
+import type { Safety } from "./safety.ts";
 
 /** How many routes are not where they should be. */
 class FailingCount {
@@ -53,6 +54,7 @@ class FailingCount {
 export class SyncState {
   readonly table: Rtable;
   readonly attrs: AttrsTable;
+  readonly safety: Safety;
   readonly failures: Failures = new Failures();
   sentMetric: Uint32Array;
   sentAttrs: Int32Array;
@@ -77,6 +79,7 @@ export class SyncState {
   constructor(options: {
     readonly channel: Channel;
     readonly contest: Contest;
+    readonly safety: Safety;
     readonly defaultMetric: number;
     readonly ownProtocol: number;
     readonly onFailure: (node: NodeId, failure: Failure) => void;
@@ -85,6 +88,7 @@ export class SyncState {
     this.table = table;
     this.channel = options.channel;
     this.contest = options.contest;
+    this.safety = options.safety;
     this.onFailure = options.onFailure;
     this.attrs = table.attrs;
     this.defaultMetric = options.defaultMetric;

@@ -39,6 +39,9 @@ import type { SyncState } from "./sync-state.ts";
 /** The most changes one node needs at once: DELETE both of ours, ADD. */
 export const MOST_PER_NODE = 3;
 
+/** What planNode() returns for a route that would have to replace what must stay. */
+export const KEPT = -1;
+
 const RTN_UNICAST = 1;
 
 export class WriteBatch {
@@ -128,14 +131,15 @@ export class WriteBatch {
 
   /**
    * Appends the changes that bring the kernel from what was sent to what is wanted; `installable` is false when
-   * the wanted route has a device that does not exist, which counts as no route. Returns how many it appended.
+   * the wanted route has a device that does not exist, which counts as no route. Returns how many it appended. Where
+   * safety.protect holds nothing is deleted, and KEPT says that what is wanted cannot replace what stands there.
    */
   planNode(state: SyncState, node: NodeId, installable: boolean): number {
     const before = this.routes.count;
     const flags = state.table.fib.flags[node]!;
     const sent = (flags & SENT) !== 0;
     if ((flags & INSTALLED) === 0 || !installable) {
-      if (sent) this.deleteSent(state, node, flags);
+      if (sent && !state.safety.protectsNode(state.table.fib, node)) this.deleteSent(state, node, flags);
       return this.routes.count - before;
     }
     const attrs = state.wantedAttrs(node);
@@ -144,6 +148,8 @@ export class WriteBatch {
       this.appendNode(state, node, ROUTE_ADD, metric, attrs);
     } else if ((flags & SYNCED) !== 0 && state.sentAttrs[node] === attrs) {
       return 0;
+    } else if (state.safety.protectsNode(state.table.fib, node)) {
+      return KEPT;
     } else if (!swappable(state, flags, state.sentAttrs[node]!, attrs)) {
       this.deleteSent(state, node, flags);
       this.appendNode(state, node, ROUTE_ADD, metric, attrs);
@@ -156,8 +162,8 @@ export class WriteBatch {
   }
 
   /**
-   * Takes the oldest of `from`, a deletion by exact key. Unless `always`, not of a key that came to be wanted: then it
-   * returns false, and what stands there has to be looked at again.
+   * Takes the oldest of `from`, a deletion by exact key, unless that is protected. Unless `always`, not of a key that
+   * came to be wanted: then it returns false, and what stands there has to be looked at again.
    */
   takeStale(state: SyncState, from: StaleRoutes, always: boolean): boolean {
     const i = from.peek();
@@ -171,7 +177,7 @@ export class WriteBatch {
       node !== 0 &&
       (state.table.fib.flags[node]! & INSTALLED) !== 0 &&
       state.wantedMetric(node) === from.metric(i);
-    if (!wanted) {
+    if (!wanted && !state.safety.protects(w0, w1, w2, w3, length)) {
       state.attrs.retain(from.attrs(i));
       this.append(
         0,

@@ -3,6 +3,7 @@
  * source of wanted routes, a fake clock. What the tests of the protocol share.
  */
 
+import { readPrefixPattern } from "../../../src/config/prefix-pattern.ts";
 import { type Family, parseIp } from "../../../src/lib/ip.ts";
 import { type Log, type LogFields, type LogLevel, silentLog } from "../../../src/lib/log.ts";
 import { isPrefix, type Prefix, parsePrefix } from "../../../src/lib/prefix.ts";
@@ -13,7 +14,7 @@ import { Interfaces } from "../../../src/nest/iface.ts";
 import type { KernelRouteStatus } from "../../../src/nest/protocol.ts";
 import { Rtable } from "../../../src/nest/rtable.ts";
 import { DeviceProtocol } from "../../../src/proto/device/device.ts";
-import type { KernelConfig } from "../../../src/proto/kernel/config.ts";
+import type { KernelConfig, SafetyConfig } from "../../../src/proto/kernel/config.ts";
 import { KernelProtocol } from "../../../src/proto/kernel/kernel.ts";
 import {
   ModelKernel,
@@ -68,6 +69,18 @@ export function prefixOf(text: string): Prefix {
   return prefix;
 }
 
+/** `protect` as in krt.yaml. */
+export function safety(protect: readonly string[] = [], maxDeletePercent = 50): SafetyConfig {
+  return {
+    maxDeletePercent,
+    protect: protect.flatMap((text) => {
+      const patterns = readPrefixPattern(text);
+      if ("message" in patterns) throw new Error(patterns.message);
+      return patterns;
+    }),
+  };
+}
+
 export function ip(text: string): NonNullable<ReturnType<typeof parseIp>> {
   const address = parseIp(text);
   if (address === null) throw new Error(`not an address: ${text}`);
@@ -75,7 +88,13 @@ export function ip(text: string): NonNullable<ReturnType<typeof parseIp>> {
 }
 
 export async function fixture(
-  config: Partial<KernelConfig> & { family?: Family; former?: readonly number[]; observe?: boolean } = {},
+  config: Partial<KernelConfig> & {
+    family?: Family;
+    former?: readonly number[];
+    observe?: boolean;
+    safety?: SafetyConfig;
+    forced?: boolean;
+  } = {},
 ): Promise<Fixture> {
   const family = config.family ?? 4;
   const kernel = new ModelKernel();
@@ -134,6 +153,8 @@ export async function fixture(
     formerProtocolIds: config.former ?? [],
     onInstalled: () => {},
     observe: config.observe ?? false,
+    safety: config.safety ?? safety(),
+    forced: config.forced ?? false,
     clock,
     log: recordingLog(logged),
     onFatal: (message) => fatal.push(message),

@@ -11,7 +11,7 @@ import { originOf } from "../../../src/nest/origin.ts";
 import { ROUTE_TYPE_NUMBERS } from "../../../src/nest/route.ts";
 import type { RouteView } from "../../../src/sysdep/model/index.ts";
 import { settle } from "../../support/fake-clock.ts";
-import { type Fixture, fixture, ip, OWN, prefixOf, routeText, TABLE } from "./fixture.ts";
+import { type Fixture, fixture, ip, OWN, prefixOf, routeText, safety, TABLE } from "./fixture.ts";
 
 /** A number our routes had in an earlier life. */
 const FORMER = 119;
@@ -258,6 +258,34 @@ describe.each([
           expect(f.os.journal.filter(({ errno }) => errno === 0)).toEqual([]);
           checkOwn(f, universe);
           if (learn) expect(learned(f)).toEqual(learnable(f));
+        } finally {
+          await f.protocol.stop({ keep: true });
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  }, 300_000);
+
+  it("deletes and replaces nothing at a protected prefix, and falls silent", async () => {
+    const [kept] = universe.prefixes;
+    await fc.assert(
+      fc.asyncProperty(steps, async (churn) => {
+        const f = await fixture({ family, learn, former: [FORMER], safety: safety([kept!]) });
+        try {
+          await f.start();
+          for (const step of churn) {
+            await take(f, universe, step);
+            await settle();
+          }
+          f.os.faults.duringScan(Number.POSITIVE_INFINITY, () => {});
+          for (let i = 0; i < 5; i++) await f.clock.advance(20_000);
+          const harm = () => f.os.journal.filter(({ op, prefix }) => prefix === kept && op !== "add");
+          expect(harm()).toEqual([]);
+          f.os.journal.length = 0;
+          await f.scan();
+          expect(f.os.journal.filter(({ errno }) => errno === 0)).toEqual([]);
+          await f.protocol.stop({ keep: false });
+          expect(harm()).toEqual([]);
         } finally {
           await f.protocol.stop({ keep: true });
         }

@@ -8,7 +8,7 @@ import { formatPrefix } from "../../../src/lib/prefix.ts";
 import type { DriftRecord, KernelState } from "../../../src/nest/protocol.ts";
 import type { RouteOperation } from "../../../src/sysdep/model/index.ts";
 import { settle } from "../../support/fake-clock.ts";
-import { type Fixture, fixture, ip, OWN, prefixOf } from "./fixture.ts";
+import { type Fixture, fixture, ip, OWN, prefixOf, safety } from "./fixture.ts";
 
 const STATIC = 4;
 const REDIRECT = 1;
@@ -442,7 +442,7 @@ describe("RouteEvents", () => {
   });
 
   it("asks for one scan after many events it cannot explain", async () => {
-    f = await fixture();
+    f = await fixture({ safety: safety([], 100) });
     f.want(net, wanted);
     await f.start();
     const before = f.protocol.report().scan.count;
