@@ -284,7 +284,10 @@ describe.each([
           f.os.journal.length = 0;
           await f.scan();
           expect(f.os.journal.filter(({ errno }) => errno === 0)).toEqual([]);
-          await f.protocol.stop({ keep: false });
+          // A stop that has to look again waits by the clock.
+          const stopped = f.protocol.stop({ keep: false });
+          for (let i = 0; i < 5; i++) await f.clock.advance(1000);
+          await stopped;
           expect(harm()).toEqual([]);
         } finally {
           await f.protocol.stop({ keep: true });
