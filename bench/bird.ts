@@ -10,7 +10,6 @@ import { rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type Child, cpuSeconds, memory, pause, run, start, until } from "./children.ts";
-import { DEVICE_ADDRESS } from "./routes.ts";
 import { expectAllRoutes, type Setting } from "./setting.ts";
 
 const SCANS = 2;
@@ -37,24 +36,24 @@ function scanSeconds(routes: number): number {
 
 function configuration(setting: Setting): string {
   return `\
-router id ${DEVICE_ADDRESS.split("/")[0]};
+router id 10.0.0.1;
 log stderr all;
 protocol device {}
-protocol kernel kernel4 {
-  ipv4 { export all; };
+protocol kernel {
+  ipv${setting.family} { export all; };
   scan time ${scanSeconds(setting.routes)};
   persist;
   debug { events };
 }
 protocol static {
-  ipv4;
+  ipv${setting.family};
   include "${setting.files.bird}";
 }
 `;
 }
 
-/** From an empty table to an empty table: start, push, scans, memory. */
-export async function measureBird(setting: Setting): Promise<void> {
+/** From an empty table to an empty table: start, push, memory, and scans if wanted. */
+export async function measureBird(setting: Setting, scansWanted: boolean): Promise<void> {
   const { namespace, directory, samples, limitMs } = setting;
   const config = join(directory, "bird.conf");
   const socket = join(directory, "bird.ctl");
@@ -72,7 +71,7 @@ export async function measureBird(setting: Setting): Promise<void> {
     samples.add("push.bird-cpu", await settledCpu(bird));
     samples.add("memory.bird", memory(bird.pid).now);
     expectAllRoutes(setting, "bird");
-    for (let i = 0; i < SCANS; i++) {
+    for (let i = 0; scansWanted && i < SCANS; i++) {
       const cpu = await settledCpu(bird);
       const before = scans;
       await until("a scan of bird", limitMs, 20, () => scans > before);
@@ -90,7 +89,7 @@ export async function measureBird(setting: Setting): Promise<void> {
  * rest; in between its processor time tells that it works.
  */
 async function watchPush(setting: Setting, bird: Child, socket: string): Promise<void> {
-  const { namespace, routes, samples, limitMs } = setting;
+  const { namespace, family, routes, samples, limitMs } = setting;
   let done = false;
   const longest = longestGreeting(socket, () => done);
   let firstAt = 0;
@@ -98,16 +97,16 @@ async function watchPush(setting: Setting, bird: Child, socket: string): Promise
   let cpu = 0;
   await until("the push of bird", limitMs, POLL_MS, () => {
     const now = performance.now();
-    if (firstAt === 0 && namespace.routeCount() > 0) firstAt = now;
+    if (firstAt === 0 && namespace.routeCount(family) > 0) firstAt = now;
     const before = cpu;
     cpu = cpuSeconds(bird.pid);
     if (cpu !== before) workedAt = now;
-    return firstAt > 0 && now - workedAt > AT_REST_MS && namespace.routeCount() >= routes;
+    return firstAt > 0 && now - workedAt > AT_REST_MS && namespace.routeCount(family) >= routes;
   });
   done = true;
   samples.add("push.bird-exec", (workedAt - bird.startedAt) / 1000);
   samples.add("push.bird", (workedAt - firstAt) / 1000);
-  samples.add("answer.bird-push-max", await longest);
+  samples.add("lag.bird-push-max", await longest);
 }
 
 /** The longest wait for the greeting of the control socket, milliseconds, until `done`. */

@@ -155,13 +155,13 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-/** Resident memory now and at its highest, MiB; zeros for a process that is gone. */
+/** Resident memory now and at its highest, MB (10⁶ bytes); zeros for a process that is gone. */
 export function memory(pid: number): { readonly now: number; readonly peak: number } {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "latin1");
     const field = (name: string): number =>
       Number(new RegExp(`^${name}:\\s*(\\d+) kB`, "m").exec(status)?.[1]);
-    return { now: field("VmRSS") / 1024 || 0, peak: field("VmHWM") / 1024 || 0 };
+    return { now: (field("VmRSS") * 1024) / 1e6 || 0, peak: (field("VmHWM") * 1024) / 1e6 || 0 };
   } catch {
     return { now: 0, peak: 0 };
   }

@@ -13,7 +13,7 @@ export async function measureIpBatch(setting: Setting): Promise<void> {
 }
 
 /** Lists the table as it is, to /dev/null. */
-export async function measureIpShow({ namespace, samples, limitMs }: Setting): Promise<void> {
-  const { seconds } = await run(["ip", "-n", namespace.name, "route", "show"], limitMs);
+export async function measureIpShow({ namespace, family, samples, limitMs }: Setting): Promise<void> {
+  const { seconds } = await run(["ip", `-${family}`, "-n", namespace.name, "route", "show"], limitMs);
   samples.add("list.ip", seconds);
 }

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { StatusReport } from "../src/control/backend.ts";
 import type { KernelProtocolJson, ProtocolJson } from "../src/control/json.ts";
 import { type Child, start, within } from "./children.ts";
+import { METRIC } from "./routes.ts";
 import type { Setting } from "./setting.ts";
 
 const ROOT = new URL("../../../../", import.meta.url).pathname;
@@ -17,13 +18,15 @@ const KRTD = join(ROOT, "bin", "krtd.js");
 const KRTCTL = join(ROOT, "bin", "krtctl.js");
 
 /** No scan but those asked for, no other kernel protocol: what is measured is what the text says. */
-const CONFIGURATION = `\
+export function configuration({ family, files }: Pick<Setting, "family" | "files">): string {
+  return `\
 log: {level: info, format: json}
 kernel:
-  kernel4: {table: master4, kernel-table: main, metric: 32, scan-time: 0}
+  kernel: {table: master${family}, kernel-table: main, metric: ${METRIC}, scan-time: 0}
 static:
-  bench: {table: master4, files: [all.routes]}
+  bench: {table: master${family}, files: [${files.krtd}]}
 `;
+}
 
 export class KrtdProcess {
   readonly child: Child;
@@ -42,10 +45,10 @@ export class KrtdProcess {
   }
 
   /** Starts it; resolves at once. */
-  static async start(setting: Setting): Promise<KrtdProcess> {
+  static async start(setting: Setting, text: string = configuration(setting)): Promise<KrtdProcess> {
     const config = join(setting.directory, "krt.yaml");
     const socket = join(setting.directory, "krtd.sock");
-    await writeFile(config, CONFIGURATION);
+    await writeFile(config, text);
     const command = [process.execPath, KRTD, "-c", config, "--socket", socket];
     return new KrtdProcess(setting, start(setting.namespace.inside(command)), socket);
   }
@@ -65,16 +68,19 @@ export class KrtdProcess {
   }
 
   async kernel(): Promise<KernelProtocolJson> {
-    const { kernel } = (await this.ask<ProtocolJson[]>("GET", "/v1/protocols")).find(
-      ({ name }) => name === "kernel4",
-    ) ?? { kernel: undefined };
-    if (kernel === undefined) throw new Error("krtd has no protocol kernel4");
-    return kernel;
+    const [protocol] = await this.ask<ProtocolJson[]>("GET", "/v1/protocols?name=kernel");
+    if (protocol?.kernel === undefined) throw new Error("krtd has no kernel protocol");
+    return protocol.kernel;
+  }
+
+  /** Reads a static protocol's files again; resolves when all of it is announced. */
+  async reload(protocol: string): Promise<void> {
+    await this.ask("POST", `/v1/protocols/${protocol}/reload`);
   }
 
   /** Asks for a scan; resolves when it has begun. */
   async requestScan(): Promise<void> {
-    await this.ask("POST", "/v1/protocols/kernel4/scan");
+    await this.ask("POST", "/v1/protocols/kernel/scan");
   }
 
   /** Writes so far, also those the kernel refused. */
@@ -90,7 +96,12 @@ export class KrtdProcess {
 
   /** Stops it and leaves the routes in the kernel. */
   async stopAndKeep(): Promise<void> {
-    await this.ask("POST", "/v1/shutdown", JSON.stringify({ keep: true }));
+    await this.stop(true);
+  }
+
+  /** Stops it, and unless they are kept it takes its routes out first. */
+  async stop(keep: boolean): Promise<void> {
+    await this.ask("POST", "/v1/shutdown", JSON.stringify({ keep }));
     await within("stopping krtd", this.child.exited, this.setting.limitMs, this.child);
     this.agent.destroy();
   }

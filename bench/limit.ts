@@ -5,9 +5,12 @@
 
 import { join } from "node:path";
 import { run } from "./children.ts";
+import { METRIC } from "./routes.ts";
 import { expectAllRoutes, type Setting } from "./setting.ts";
 
 const BATCH = 1024;
+/** Foreign routes stand beside krtd's, behind them. */
+const FOREIGN_METRIC = 77;
 const COMPILE_LIMIT_MS = 60_000;
 
 interface Answer {
@@ -42,16 +45,23 @@ export class Limit {
   async measurePush(setting: Setting): Promise<void> {
     const { namespace, files, samples } = setting;
     const device = String(namespace.deviceIndex());
-    const answer = await this.run(setting, [this.push, files.plain, device, String(BATCH)]);
+    const answer = await this.run(setting, [this.push, files.plain, device, String(BATCH), String(METRIC)]);
     expectAllRoutes(setting, "limit/push");
     samples.add("push.limit", answer.seconds);
     samples.add("push.limit-cpu", answer.cpu);
     await namespace.flush();
   }
 
+  /** Puts all routes there beside those that are, as somebody else's; they stay. */
+  async pushForeign(setting: Setting): Promise<void> {
+    const { namespace, files } = setting;
+    const device = String(namespace.deviceIndex());
+    await this.run(setting, [this.push, files.plain, device, String(BATCH), String(FOREIGN_METRIC)]);
+  }
+
   /** Dumps the table as it is. */
   async measureDump(setting: Setting): Promise<void> {
-    const answer = await this.run(setting, [this.dump]);
+    const answer = await this.run(setting, [this.dump, String(setting.family)]);
     if (answer.routes < setting.routes) throw new Error(`limit/dump saw only ${answer.routes} routes`);
     setting.samples.add("scan.limit", answer.seconds);
     setting.samples.add("scan.limit-cpu", answer.cpu);

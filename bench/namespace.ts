@@ -1,13 +1,12 @@
 /**
  * The network namespace of the benchmark: one link with a network of gateways on it, nothing of the machine's
- * own. How many routes are in it is read from the kernel's own count, which costs it little and needs no help of
- * the program that is measured.
+ * own. How many routes are in it is read from /proc, without the help of the program that is measured.
  */
 
 import { execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { type Child, run, start, until } from "./children.ts";
-import { DEVICE, DEVICE_ADDRESS } from "./routes.ts";
+import { DEVICE, DEVICE_ADDRESSES, type Family, METRIC } from "./routes.ts";
 
 const LIMIT_MS = 60_000;
 
@@ -32,9 +31,8 @@ export class Namespace {
     await namespace.ip("link set lo up");
     await namespace.ip(`link add ${DEVICE} type veth peer name ${DEVICE}-peer`);
     await namespace.ip(`link set ${DEVICE}-peer up`);
-    await namespace.ip(`addr add ${DEVICE_ADDRESS} dev ${DEVICE}`);
-    await namespace.ip(`link set ${DEVICE} up`);
-    await namespace.awaitCarrier();
+    await namespace.ip(`addr add ${DEVICE_ADDRESSES[4]} dev ${DEVICE}`);
+    await namespace.bringUp();
     namespace.ownRoutes = namespace.countAll();
     return namespace;
   }
@@ -65,17 +63,24 @@ export class Namespace {
     return (JSON.parse(text) as { ifindex: number }[])[0]!.ifindex;
   }
 
-  /** Routes in table main beyond those the link brought. */
-  routeCount(): number {
-    return this.countAll() - this.ownRoutes;
+  /** Routes of the benchmark in table main. */
+  routeCount(family: Family): number {
+    return family === 4 ? this.countAll() - this.ownRoutes : this.count6();
   }
 
   /** Takes all routes out: the kernel drops those of a link that goes down, faster than any command could. */
   async flush(): Promise<void> {
     await this.ip(`link set ${DEVICE} down`);
+    await this.bringUp();
+    const isEmpty = (): boolean => this.routeCount(4) === 0 && this.routeCount(6) === 0;
+    await until("flushing routes", LIMIT_MS, 10, isEmpty);
+  }
+
+  /** An IPv6 address goes with its link. */
+  private async bringUp(): Promise<void> {
     await this.ip(`link set ${DEVICE} up`);
     await this.awaitCarrier();
-    await until("flushing routes", LIMIT_MS, 10, () => this.routeCount() === 0);
+    await this.ip(`-6 addr replace ${DEVICE_ADDRESSES[6]} dev ${DEVICE} nodad`);
   }
 
   private async awaitCarrier(): Promise<void> {
@@ -93,5 +98,11 @@ export class Namespace {
     const found = /Main:[\s\S]*?Prefixes:\s*(\d+)/.exec(text);
     if (found === null) throw new Error("Cannot count routes: fib_triestat has no Main");
     return Number(found[1]);
+  }
+
+  /** IPv6 has no count of its own: the lines with our metric. */
+  private count6(): number {
+    const text = readFileSync(`/proc/${this.resident.pid}/net/ipv6_route`, "latin1");
+    return text.split(` ${METRIC.toString(16).padStart(8, "0")} `).length - 1;
   }
 }

@@ -1,8 +1,8 @@
 /*
- * The kernel's limit for reading routes: dumps the IPv4 routes of the main table, filtered by the kernel, and
+ * The kernel's limit for reading routes: dumps the routes of the main table, filtered by the kernel, and
  * only counts the messages. Frames are 32 KiB, the largest that the kernel makes.
  *
- *   dump     prints {"routes":N,"seconds":S,"cpu":S}
+ *   dump 4|6     prints {"routes":N,"seconds":S,"cpu":S}
  */
 #define _GNU_SOURCE
 #include <linux/netlink.h>
@@ -26,7 +26,8 @@ static double seconds(clockid_t clock) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  if (argc != 2) return 2;
   static char buffer[65536];
   int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   if (fd < 0) die("socket");
@@ -51,7 +52,7 @@ int main(void) {
                  .nlmsg_type = RTM_GETROUTE,
                  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
                  .nlmsg_seq = 1},
-      .route = {.rtm_family = AF_INET},
+      .route = {.rtm_family = argv[1][0] == '6' ? AF_INET6 : AF_INET},
       .table_head = {.rta_len = 8, .rta_type = RTA_TABLE},
       .table = RT_TABLE_MAIN,
   };

@@ -1,9 +1,10 @@
 /*
- * The kernel's limit for writing routes: sends the routes of a file ("prefix/length gateway" a line) to the
+ * The kernel's limit for writing routes: sends the routes of a file ("prefix/length gateway" a line, one family) to the
  * main table in batches, with an acknowledgement asked for on the last message of each batch only. Nothing is
  * decided or remembered, so nobody can be faster over one netlink socket.
  *
- *   push FILE IFINDEX BATCH     prints {"routes":N,"errors":N,"seconds":S,"cpu":S}; reading FILE is not in the seconds
+ *   push FILE IFINDEX BATCH METRIC
+ *        prints {"routes":N,"errors":N,"seconds":S,"cpu":S}; reading FILE is not in the seconds
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -18,23 +19,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROTOCOL = 99, METRIC = 32, BUFFER_BYTES = 32 << 20 };
+enum { PROTOCOL = 99, BUFFER_BYTES = 32 << 20, LONGEST_MESSAGE = 128 };
 
 struct route {
-  struct in_addr prefix, gateway;
+  uint8_t prefix[16], gateway[16];
   uint8_t length;
-};
-
-/* One whole message: every attribute here is four bytes, so a struct can describe it. */
-struct word_attribute {
-  struct rtattr head;
-  uint32_t value;
-};
-
-struct message {
-  struct nlmsghdr header;
-  struct rtmsg route;
-  struct word_attribute table, prefix, metric, gateway, device;
 };
 
 static void die(const char *what) {
@@ -48,19 +37,20 @@ static double seconds(clockid_t clock) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static struct route *read_routes(const char *path, size_t *count) {
+static struct route *read_routes(const char *path, size_t *count, int *family) {
   FILE *file = fopen(path, "r");
   if (file == NULL) die(path);
   size_t room = 1024;
   struct route *routes = malloc(room * sizeof *routes);
-  char prefix[16], gateway[16];
+  char prefix[40], gateway[40];
   unsigned length;
   *count = 0;
-  while (fscanf(file, "%15[0-9.]/%u %15[0-9.] ", prefix, &length, gateway) == 3) {
+  while (fscanf(file, "%39[0-9a-f.:]/%u %39[0-9a-f.:] ", prefix, &length, gateway) == 3) {
     if (*count == room) routes = realloc(routes, (room *= 2) * sizeof *routes);
     if (routes == NULL) die("memory");
+    *family = strchr(prefix, ':') == NULL ? AF_INET : AF_INET6;
     struct route *route = &routes[(*count)++];
-    if (inet_aton(prefix, &route->prefix) == 0 || inet_aton(gateway, &route->gateway) == 0) exit(2);
+    if (inet_pton(*family, prefix, route->prefix) != 1 || inet_pton(*family, gateway, route->gateway) != 1) exit(2);
     route->length = (uint8_t)length;
   }
   fclose(file);
@@ -79,28 +69,40 @@ static int open_socket(void) {
   return fd;
 }
 
-static struct word_attribute word(unsigned short type, uint32_t value) {
-  struct word_attribute attribute = {.head = {.rta_len = sizeof attribute, .rta_type = type}, .value = value};
-  return attribute;
+static void put(struct nlmsghdr *message, unsigned short type, const void *value, unsigned short size) {
+  struct rtattr *attribute = (struct rtattr *)((char *)message + message->nlmsg_len);
+  attribute->rta_type = type;
+  attribute->rta_len = (unsigned short)RTA_LENGTH(size);
+  memcpy(RTA_DATA(attribute), value, size);
+  message->nlmsg_len += RTA_SPACE(size);
 }
 
-static void fill(struct message *to, const struct route *from, uint32_t device, uint32_t sequence) {
-  memset(to, 0, sizeof *to);
-  to->header.nlmsg_len = sizeof *to;
-  to->header.nlmsg_type = RTM_NEWROUTE;
-  to->header.nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL;
-  to->header.nlmsg_seq = sequence;
-  to->route.rtm_family = AF_INET;
-  to->route.rtm_dst_len = from->length;
-  to->route.rtm_table = RT_TABLE_MAIN;
-  to->route.rtm_protocol = PROTOCOL;
-  to->route.rtm_scope = RT_SCOPE_UNIVERSE;
-  to->route.rtm_type = RTN_UNICAST;
-  to->table = word(RTA_TABLE, RT_TABLE_MAIN);
-  to->prefix = word(RTA_DST, from->prefix.s_addr);
-  to->metric = word(RTA_PRIORITY, METRIC);
-  to->gateway = word(RTA_GATEWAY, from->gateway.s_addr);
-  to->device = word(RTA_OIF, device);
+static void put_word(struct nlmsghdr *message, unsigned short type, uint32_t value) {
+  put(message, type, &value, sizeof value);
+}
+
+static struct nlmsghdr *fill(char *to, const struct route *from, int family, uint32_t device, uint32_t metric,
+                             uint32_t sequence) {
+  struct nlmsghdr *message = (struct nlmsghdr *)to;
+  struct rtmsg *route = NLMSG_DATA(message);
+  unsigned short size = family == AF_INET ? 4 : 16;
+  memset(to, 0, NLMSG_LENGTH(sizeof *route));
+  message->nlmsg_len = NLMSG_LENGTH(sizeof *route);
+  message->nlmsg_type = RTM_NEWROUTE;
+  message->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL;
+  message->nlmsg_seq = sequence;
+  route->rtm_family = (unsigned char)family;
+  route->rtm_dst_len = from->length;
+  route->rtm_table = RT_TABLE_MAIN;
+  route->rtm_protocol = PROTOCOL;
+  route->rtm_scope = RT_SCOPE_UNIVERSE;
+  route->rtm_type = RTN_UNICAST;
+  put_word(message, RTA_TABLE, RT_TABLE_MAIN);
+  put(message, RTA_DST, from->prefix, size);
+  put_word(message, RTA_PRIORITY, metric);
+  put(message, RTA_GATEWAY, from->gateway, size);
+  put_word(message, RTA_OIF, device);
+  return message;
 }
 
 /* Reads answers until the one to `sequence` came; returns how many were refusals. */
@@ -120,20 +122,25 @@ static size_t await_answer(int fd, uint32_t sequence) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) return 2;
+  if (argc != 5) return 2;
   size_t count, errors = 0;
-  struct route *routes = read_routes(argv[1], &count);
-  uint32_t device = (uint32_t)atoi(argv[2]);
+  int family = AF_INET;
+  struct route *routes = read_routes(argv[1], &count, &family);
+  uint32_t device = (uint32_t)atoi(argv[2]), metric = (uint32_t)atoi(argv[4]);
   size_t batch = (size_t)atoi(argv[3]);
-  struct message *messages = malloc(batch * sizeof *messages);
-  if (messages == NULL || batch == 0) return 2;
+  char *buffer = malloc(batch * LONGEST_MESSAGE);
+  if (buffer == NULL || batch == 0) return 2;
   int fd = open_socket();
   double start = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
   for (size_t at = 0; at < count;) {
-    size_t some = count - at < batch ? count - at : batch;
-    for (size_t i = 0; i < some; i++) fill(&messages[i], &routes[at + i], device, (uint32_t)(at + i + 1));
-    messages[some - 1].header.nlmsg_flags |= NLM_F_ACK;
-    if (send(fd, messages, some * sizeof *messages, 0) < 0) die("send");
+    size_t some = count - at < batch ? count - at : batch, length = 0;
+    struct nlmsghdr *last = NULL;
+    for (size_t i = 0; i < some; i++) {
+      last = fill(buffer + length, &routes[at + i], family, device, metric, (uint32_t)(at + i + 1));
+      length += last->nlmsg_len;
+    }
+    last->nlmsg_flags |= NLM_F_ACK;
+    if (send(fd, buffer, length, 0) < 0) die("send");
     at += some;
     errors += await_answer(fd, (uint32_t)at);
   }

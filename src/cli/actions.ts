@@ -30,7 +30,7 @@ import {
   TABLE_HEADINGS,
   tableRow,
 } from "./format-reports.ts";
-import { kernelRow, routeRow, staticAbsence, staticRow, withDestination } from "./format-route.ts";
+import { destinationCell, kernelRow, routeRow, staticAbsence, staticRow } from "./format-route.ts";
 import { Tally } from "./list.ts";
 import type { Output } from "./output.ts";
 import { act, scan } from "./protocol-actions.ts";
@@ -77,9 +77,9 @@ async function showRoutes(session: Session, output: Output): Promise<number> {
       count(route);
       return routeRow(route, session.style);
     },
-    again: (route, row, dst) => {
+    again: (route, dst) => {
       count(route);
-      return withDestination(row, route.type, dst);
+      return destinationCell(route.type, dst, session.style);
     },
     footer: () => tally.toString(),
   });

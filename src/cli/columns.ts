@@ -37,6 +37,14 @@ export class Columns {
     return this.waiting.length >= MEASURED_ROWS ? this.end() : "";
   }
 
+  /** What follows the first cell of the row, which is not empty, whatever its text: null where columns are aligned. */
+  rest(row: Row): string | null {
+    if (this.aligned) return null;
+    const [, ...others] = row.cells;
+    const line = lineOf({ ...row, cells: others }, null);
+    return line.startsWith("\n") ? line : ` ${line}`;
+  }
+
   /** The text still held back. */
   end(): string {
     if (!this.aligned) return "";
@@ -57,14 +65,19 @@ function measure(rows: readonly Row[]): number[] {
   return widths;
 }
 
+export function painted({ text, paint }: Cell): string {
+  return paint === undefined ? text : paint(text);
+}
+
 function lineOf({ cells, below }: Row, widths: readonly number[] | null): string {
   let line = "";
   let gap = "";
-  for (const [i, { text, paint }] of cells.entries()) {
+  for (const [i, cell] of cells.entries()) {
+    const { text } = cell;
     const width = widths?.[i] ?? 0;
     // A column that is empty in every row is left out, and so is an empty cell on a pipe.
     if (text === "" && width === 0) continue;
-    line += gap + (paint === undefined ? text : paint(text));
+    line += gap + painted(cell);
     gap = widths === null ? " " : " ".repeat(Math.max(0, width - text.length) + 2);
   }
   let out = `${line.trimEnd()}\n`;

@@ -95,7 +95,7 @@ function rowOf(
   const shown = style.terminal ? state : { ...state, text: [state.text, ...exported].join(", ") };
   return {
     cells: [
-      { text: destination(route), paint: style.paint.strong },
+      destinationCell(route.type, route.dst, style),
       { text: hopText(route) },
       { text: attrs.filter((words) => words !== "").join(" ") },
       { text: owner },
@@ -105,10 +105,9 @@ function rowOf(
   };
 }
 
-/** The row of a route that differs in nothing but its destination. */
-export function withDestination(row: Row, type: string, dst: string): Row {
-  const [first, ...others] = row.cells;
-  return { ...row, cells: [{ ...first, text: destination({ dst, type }) }, ...others] };
+/** The first cell of a route's row. */
+export function destinationCell(type: RouteJson["type"], dst: string, style: TextStyle): Cell {
+  return { text: destination({ dst, type }), paint: style.paint.strong };
 }
 
 function destination({ dst, type }: Pick<AnyRouteJson, "dst" | "type">): string {

@@ -5,7 +5,7 @@
 
 import type { Reply } from "../control/client.ts";
 import { errorText, KrtdError } from "../lib/errors.ts";
-import { Columns, type Row } from "./columns.ts";
+import { type Cell, Columns, painted, type Row } from "./columns.ts";
 import type { Output } from "./output.ts";
 
 /** How one kind of record is shown. */
@@ -14,10 +14,10 @@ export interface ListView<T> {
   readonly headings: readonly string[] | null;
   row(record: T): Row;
   /**
-   * For records that differ in nothing but `dst` from one already shown: its row, with the other `dst`. Long
+   * For records that differ in nothing but `dst` from one already shown: the first cell, which alone may differ. Long
    * lists are mostly such records, and reading their JSON is most of the work. Absent: every record is read.
    */
-  again?(record: T, row: Row, dst: string): Row;
+  again?(record: T, dst: string): Cell;
   /** The last line, without line end; null: none. Called after all rows. */
   footer(): string | null;
 }
@@ -68,15 +68,15 @@ export async function printList<T>(
     options.legend && view.headings !== null
       ? columns.add({ cells: view.headings.map((text) => ({ text })) })
       : "";
-  const rows = new RowMaker(view);
+  const lines = new LineMaker(view, columns);
   let rest = "";
   for await (const chunk of reply.chunks()) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop() ?? "";
+    const records = (rest + chunk).split("\n");
+    rest = records.pop() ?? "";
     if (rest.length > LONGEST_RECORD) throw badAnswer("a record has no end");
     let text = head;
     head = "";
-    for (const line of lines) text += columns.add(rows.of(line));
+    for (const record of records) text += lines.of(record);
     await output.write(text);
   }
   const footer = options.legend ? view.footer() : null;
@@ -94,36 +94,43 @@ interface Remembered<T> {
   readonly after: string;
   readonly record: T;
   readonly row: Row;
+  /** What columns.rest() says of the row. */
+  readonly rest: string | null;
 }
 
-/** Turns lines into rows, remembering the last ones by all of their text but `dst`. */
-class RowMaker<T> {
+/** Turns records into lines of text, remembering the last ones by all of their text but `dst`. */
+class LineMaker<T> {
   private readonly view: ListView<T>;
+  private readonly columns: Columns;
   private readonly remembered = new Map<string, Remembered<T>>();
 
-  constructor(view: ListView<T>) {
+  constructor(view: ListView<T>, columns: Columns) {
     this.view = view;
+    this.columns = columns;
   }
 
-  of(line: string): Row {
-    const { view, remembered } = this;
+  /** The text that is ready with this record. */
+  of(text: string): string {
+    const { view, columns, remembered } = this;
     // A quote inside a string is escaped, so this is the key and nothing else.
-    const at = view.again === undefined ? -1 : line.indexOf(DST);
-    if (view.again === undefined || at < 0) return view.row(parseRecord<T>(line));
+    const at = view.again === undefined ? -1 : text.indexOf(DST);
+    if (view.again === undefined || at < 0) return columns.add(view.row(parseRecord<T>(text)));
     const start = at + DST.length;
-    const end = line.indexOf('"', start);
-    const before = line.slice(0, start);
-    const after = line.slice(end);
+    const end = text.indexOf('"', start);
+    const before = text.slice(0, start);
+    const after = text.slice(end);
     const key = after.slice(0, KEY_CHARS);
     const known = remembered.get(key);
     if (known !== undefined && known.after === after && known.before === before) {
-      return view.again(known.record, known.row, line.slice(start, end));
+      const first = view.again(known.record, text.slice(start, end));
+      if (known.rest !== null) return painted(first) + known.rest;
+      return columns.add({ ...known.row, cells: [first, ...known.row.cells.slice(1)] });
     }
-    const record = parseRecord<T>(line);
+    const record = parseRecord<T>(text);
     const row = view.row(record);
     if (remembered.size >= REMEMBERED) remembered.clear();
-    remembered.set(key, { before, after, record, row });
-    return row;
+    remembered.set(key, { before, after, record, row, rest: columns.rest(row) });
+    return columns.add(row);
   }
 }
 

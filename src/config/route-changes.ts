@@ -25,7 +25,7 @@ export async function compareRouteSets(
   clock: Pick<Clock, "yield">,
 ): Promise<RouteChanges> {
   if (before === after) return { added: 0, removed: 0, changed: 0 };
-  const same = new SameSpecs(before, after);
+  const specs = new SameSpecs(before, after);
   let found = 0;
   let changed = 0;
   /** Where the next route of `after` probably stands in `before`. */
@@ -34,11 +34,13 @@ export async function compareRouteSets(
     if (from > 0) await clock.yield();
     const to = Math.min(from + SLICE, after.count);
     for (let i = from; i < to; i++) {
-      const at = isSamePrefix(before, next, after, i) ? next : findRoute(before, after, i);
+      const same = isSamePrefix(before, next, after, i);
+      if (!same && !before.indexed) await before.makeIndex(clock);
+      const at = same ? next : findRoute(before, after, i);
       if (at < 0) continue;
       found++;
       next = at + 1;
-      if (!same.areSame(before.spec[at]!, after.spec[i]!)) changed++;
+      if (!specs.areSame(before.spec[at]!, after.spec[i]!)) changed++;
     }
   }
   return { added: after.count - found, removed: before.count - found, changed };
@@ -55,15 +57,17 @@ export function describeRouteChanges({ added, removed, changed }: RouteChanges):
 
 function isSamePrefix(before: RouteSet, at: number, after: RouteSet, i: number): boolean {
   if (at >= before.count || before.length[at] !== after.length[i]) return false;
-  const a = before.key;
-  const b = after.key;
-  const p = 4 * at;
-  const q = 4 * i;
-  return a[p] === b[q] && a[p + 1] === b[q + 1] && a[p + 2] === b[q + 2] && a[p + 3] === b[q + 3];
+  return (
+    before.word(at, 0) === after.word(i, 0) &&
+    before.word(at, 1) === after.word(i, 1) &&
+    before.word(at, 2) === after.word(i, 2) &&
+    before.word(at, 3) === after.word(i, 3)
+  );
 }
 
-function findRoute(before: RouteSet, { key, length }: RouteSet, i: number): number {
-  return before.find(key[4 * i]!, key[4 * i + 1]!, key[4 * i + 2]!, key[4 * i + 3]!, length[i]!);
+function findRoute(before: RouteSet, after: RouteSet, i: number): number {
+  const { length } = after;
+  return before.find(after.word(i, 0), after.word(i, 1), after.word(i, 2), after.word(i, 3), length[i]!);
 }
 
 /** Which specs of two sets are the same. Specs are interned: each has at most one twin in the other set. */

@@ -38,7 +38,7 @@ export class RouteStore {
     let route = this.free;
     if (route !== 0) this.free = this.next[route]!;
     else {
-      if (this.fresh === this.net.length) this.grow();
+      if (this.fresh === this.net.length) this.grow(this.fresh + (this.fresh >> 1));
       route = this.fresh++;
     }
     this.net[route] = net;
@@ -76,8 +76,21 @@ export class RouteStore {
     return route > 0 && route < this.fresh && this.net[route] !== 0;
   }
 
-  private grow(): void {
-    const capacity = this.net.length + (this.net.length >> 1);
+  /** Reads what stands about the routes head[nodes[…]], in loops whose reads overlap; the sum means nothing. */
+  preload(head: Int32Array, nodes: Int32Array, count: number): number {
+    const { attrs, metric } = this;
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum ^= attrs[head[nodes[i]!]!]!;
+    for (let i = 0; i < count; i++) sum ^= metric[head[nodes[i]!]!]!;
+    return sum;
+  }
+
+  /** Makes room for so many more routes, while moving is cheap. */
+  reserve(more: number): void {
+    if (this.fresh + more > this.net.length) this.grow(this.fresh + more + (more >> 4));
+  }
+
+  private grow(capacity: number): void {
     const { net, next, attrs, source, preference, origin, metric, since } = this;
     this.net = new Int32Array(capacity);
     this.net.set(net);

@@ -123,6 +123,11 @@ export class Rtable {
     };
   }
 
+  /** Makes room for so many more nets of each prefix length, while moving is cheap. */
+  reserve(lengths: Int32Array): void {
+    this.routes.reserve(this.fib.reserve(lengths));
+  }
+
   /**
    * Adds or replaces the source's route of a net. Takes over the caller's one reference to `attrs`, whatever
    * the result. `preference` is 0–65535; `metric` is unsigned 32 bit, 0 = not set.
@@ -198,6 +203,11 @@ export class Rtable {
     const stopped = (): boolean => this.routeCountOf(source) === 0;
     await walkNodes(this.fib, visit, this.clock, { stopped });
     return removed;
+  }
+
+  /** Reads what will be asked about the best routes of these nodes (lookahead.ts); the sum means nothing. */
+  preload(nodes: Int32Array, count: number): number {
+    return this.routes.preload(this.fib.head, nodes, count);
   }
 
   /** The best route of a live node, 0 none. */

@@ -41,6 +41,11 @@ export interface KernelRoute {
 
 export interface RouteSink {
   route(route: KernelRoute): void;
+  /**
+   * A route to this prefix is in the frame whose routes come next; no more than a chance to fetch from memory what it
+   * will be compared with. Not every implementation calls it, nor for every route, and the route may be of another table.
+   */
+  ahead?(w0: number, w1: number, w2: number, w3: number, length: number): void;
 }
 
 /** How a dump ended. Only `complete: true` may prune. */

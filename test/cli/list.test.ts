@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { routeRow, withDestination } from "../../src/cli/format-route.ts";
+import { destinationCell, routeRow } from "../../src/cli/format-route.ts";
 import type { TextStyle } from "../../src/cli/format-words.ts";
 import { type ListView, printList } from "../../src/cli/list.ts";
 import type { Output } from "../../src/cli/output.ts";
@@ -38,7 +38,12 @@ function reply(text: string, chunk: number): Reply {
   };
 }
 
-async function print(records: readonly unknown[], chunk: number, remember: boolean): Promise<string> {
+async function print(
+  records: readonly unknown[],
+  chunk: number,
+  remember: boolean,
+  terminal: boolean,
+): Promise<string> {
   let text = "";
   let count = 0;
   const row = (record: RouteJson) => {
@@ -51,9 +56,9 @@ async function print(records: readonly unknown[], chunk: number, remember: boole
     footer: () => `${count} in all`,
     ...(remember
       ? {
-          again: (record, known, dst) => {
+          again: (record, dst) => {
             count++;
-            return withDestination(known, record.type, dst);
+            return destinationCell(record.type, dst, style);
           },
         }
       : {}),
@@ -64,7 +69,7 @@ async function print(records: readonly unknown[], chunk: number, remember: boole
     },
   } as Output;
   const lines = records.map((record) => `${JSON.stringify(record)}\n`).join("");
-  await printList(reply(lines, chunk), view, { terminal: false, legend: true }, output);
+  await printList(reply(lines, chunk), view, { terminal, legend: true }, output);
   return text;
 }
 
@@ -74,9 +79,10 @@ describe("printList()", () => {
       fc.asyncProperty(
         fc.array(route, { maxLength: 30 }),
         fc.integer({ min: 1, max: 900 }),
-        async (routes, chunk) => {
-          const plain = await print(routes, 1_000_000, false);
-          expect(await print(routes, chunk, true)).toBe(plain);
+        fc.boolean(),
+        async (routes, chunk, terminal) => {
+          const plain = await print(routes, 1_000_000, false, terminal);
+          expect(await print(routes, chunk, true, terminal)).toBe(plain);
           expect(plain.endsWith(`${routes.length} in all\n`)).toBe(true);
         },
       ),

@@ -13,9 +13,9 @@ import { ConfigDir } from "../support/config-dir.ts";
 const dir = new ConfigDir();
 afterAll(() => dir.remove());
 
-function prefixes({ count, family, key, length }: RouteSet): string[] {
-  return Array.from({ length: count }, (_, i) =>
-    formatPrefix(family, key[4 * i]!, key[4 * i + 1]!, key[4 * i + 2]!, key[4 * i + 3]!, length[i]!),
+function prefixes(set: RouteSet): string[] {
+  return Array.from({ length: set.count }, (_, i) =>
+    formatPrefix(set.family, set.word(i, 0), set.word(i, 1), set.word(i, 2), set.word(i, 3), set.length[i]!),
   );
 }
 

@@ -22,8 +22,9 @@ function specOf(set: RouteSet, i: number): RouteSpec {
   return set.specs[set.spec[i]!]!;
 }
 
-function prefixOf({ family, key, length }: RouteSet, i: number): string {
-  return formatPrefix(family, key[4 * i]!, key[4 * i + 1]!, key[4 * i + 2]!, key[4 * i + 3]!, length[i]!);
+function prefixOf(set: RouteSet, i: number): string {
+  const length = set.length[i]!;
+  return formatPrefix(set.family, set.word(i, 0), set.word(i, 1), set.word(i, 2), set.word(i, 3), length);
 }
 
 function words(spec: RouteSpec): string {
@@ -155,7 +156,7 @@ describe("RouteFileParser reads the words of ip route", () => {
     expect(set.count, why).toBe(5000);
     expect(set.length.length).toBeLessThan(6_000_000);
     for (let i = 0; i < 5000; i++) {
-      expect(set.find(set.key[4 * i]!, 0, 0, 0, 24)).toBe(i);
+      expect(set.find(set.word(i, 0), 0, 0, 0, 24)).toBe(i);
     }
     expect(set.find(0x0b000000, 0, 0, 0, 24)).toBe(-1);
   });

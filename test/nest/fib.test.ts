@@ -33,6 +33,47 @@ function neighbour(family: Family, n: number): Prefix {
 }
 
 describe("Fib", () => {
+  it("findAll() finds what find() finds, one by one", () => {
+    fc.assert(
+      fc.property(
+        families,
+        fc.array(fc.tuple(words, length), { maxLength: 200 }),
+        fc.array(fc.tuple(words, length), { maxLength: 50 }),
+        (family, present, absent) => {
+          const fib = new Fib(family, 2);
+          for (const [w, l] of present) insert(fib, maskedPrefix(family, w, l));
+          const asked = [...present, ...absent].map(([w, l]) => maskedPrefix(family, w, l));
+          const keys = new Int32Array(asked.flatMap((p) => [p.w0, p.w1, p.w2, p.w3]));
+          const lengths = new Uint8Array(asked.map((p) => p.length));
+          const found = new Int32Array(asked.length);
+          fib.findAll(keys, lengths, found, asked.length);
+          expect([...found]).toEqual(asked.map((p) => find(fib, p)));
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  it("reserve() changes nothing but that neither columns nor zones grow until its room is used", () => {
+    for (const family of [4, 6] as const) {
+      const fib = new Fib(family, 2);
+      for (let n = 0; n < 50; n++) insert(fib, neighbour(family, n));
+      const counts = new Int32Array(129);
+      counts[neighbour(family, 0).length] = 5000;
+      fib.reserve(counts);
+      const { capacity } = fib;
+      expect(capacity).toBeGreaterThan(5050);
+      let grown = 0;
+      fib.onGrow(() => grown++);
+      for (let n = 50; n < 5050; n++) insert(fib, neighbour(family, n));
+      expect([fib.size, fib.capacity, grown]).toEqual([5050, capacity, 0]);
+      const wrong = Array.from({ length: 5050 }, (_, n) => n).filter(
+        (n) => textOf(fib.prefix(find(fib, neighbour(family, n)))) !== textOf(neighbour(family, n)),
+      );
+      expect(wrong).toEqual([]);
+    }
+  });
+
   it("equals a Map under any sequence of insert, remove, find and longestMatch", () => {
     const step = fc.record({
       op: fc.constantFrom("insert", "insert", "remove", "find", "match", "run"),

@@ -12,13 +12,13 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 export interface Compiled {
-  /** Where src/x/y.ts became x/y.js. */
+  /** Where src/x/y.ts became x/y.js, or from the root x/y.ts x/y.js. */
   readonly directory: string;
   remove(): void;
 }
 
-/** `files` are relative to src; what they import comes along. */
-export function compileSource(files: readonly string[]): Compiled {
+/** `files` are relative to src, or to the root; what they import comes along. */
+export function compileSource(files: readonly string[], from: "src" | "." = "src"): Compiled {
   const directory = mkdtempSync(join(tmpdir(), "krtd-compiled-"));
   const config = join(directory, "tsconfig.json");
   writeFileSync(
@@ -27,12 +27,12 @@ export function compileSource(files: readonly string[]): Compiled {
       extends: join(ROOT, "tsconfig.build.json"),
       compilerOptions: {
         outDir: directory,
-        rootDir: join(ROOT, "src"),
+        rootDir: join(ROOT, from),
         sourceMap: false,
         typeRoots: [join(ROOT, "node_modules/@types")],
       },
       include: [],
-      files: files.map((file) => join(ROOT, "src", file)),
+      files: files.map((file) => join(ROOT, from, file)),
     }),
   );
   writeFileSync(join(directory, "package.json"), '{"type":"module"}');

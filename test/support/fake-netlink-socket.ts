@@ -9,6 +9,7 @@ import { EAGAIN } from "../../src/lib/errno.ts";
 import { align4 } from "../../src/sysdep/linux/netlink/attribute.ts";
 import { NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN } from "../../src/sysdep/linux/netlink/constants.ts";
 import { putMessageHeader } from "../../src/sysdep/linux/netlink/message.ts";
+import type { ReceiveGroup } from "../../src/sysdep/linux/netlink/receive-group.ts";
 import type { NetlinkSocket, ReceiveBuffer } from "../../src/sysdep/linux/netlink/socket.ts";
 
 export const FAKE_PORT = 4711;
@@ -79,6 +80,20 @@ export class FakeNetlinkSocket implements NetlinkSocket {
     await new Promise((resolve) => setImmediate(resolve));
     if (this.script.length === 0) this.clock.time += 1000;
     return this.receiveNow(buffer);
+  }
+
+  async receiveSeveral(group: ReceiveGroup): Promise<number> {
+    let result = await this.receive(group.buffers[0]!);
+    if (result < 0) return result;
+    group.setLength(0, result);
+    for (let i = 1; i < group.buffers.length; i++) {
+      // An error after the first datagram is for the next read to say.
+      if (typeof this.script[0] === "number") return i;
+      result = this.receiveNow(group.buffers[i]!);
+      if (result < 0) return i;
+      group.setLength(i, result);
+    }
+    return group.buffers.length;
   }
 
   receiveNow(buffer: ReceiveBuffer): number {

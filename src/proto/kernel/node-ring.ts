@@ -2,8 +2,12 @@
 
 import type { NodeId } from "../../nest/route.ts";
 
+const SMALLEST = 1024;
+/** Slots that are given back when the ring is empty. */
+const LARGE = 65536;
+
 export class NodeRing {
-  private slots = new Int32Array(1024);
+  private slots = new Int32Array(SMALLEST);
   private first = 0;
   private count = 0;
 
@@ -22,7 +26,11 @@ export class NodeRing {
     if (this.count === 0) return 0;
     const node = this.slots[this.first]!;
     this.first = (this.first + 1) & (this.slots.length - 1);
-    this.count--;
+    // What a million nodes have waited in is not kept for those to come.
+    if (--this.count === 0 && this.slots.length > LARGE) {
+      this.slots = new Int32Array(SMALLEST);
+      this.first = 0;
+    }
     return node;
   }
 

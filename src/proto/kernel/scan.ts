@@ -28,6 +28,7 @@ import {
 } from "../../nest/sync-flags.ts";
 import type { KernelRoute, RouteSink } from "../../sysdep/os.ts";
 import type { AlienRoutes } from "./learn.ts";
+import { Lookahead } from "./lookahead.ts";
 import { packRival } from "./rival.ts";
 import { PROTECTED } from "./safety.ts";
 import { extraNexthops } from "./siblings.ts";
@@ -76,12 +77,14 @@ export class RouteScan implements RouteSink {
   /** IPv4 nets of which the dump showed one route of ours twice, as far as we can tell. */
   private readonly twins: NodeId[] = [];
   private readonly extraDraft = new AttrsDraft();
+  private readonly lookahead: Lookahead;
 
   /** Starts a scan: forgets the verdicts of the last one, and which nodes changed before this moment. */
   constructor(options: ScanOptions) {
     this.options = options;
     this.stale = new StaleRoutes(options.state.attrs);
     this.extra = new StaleRoutes(options.state.attrs);
+    this.lookahead = new Lookahead(options.state);
     const { flags } = options.state.table.fib;
     for (let node = 0; node < flags.length; node++) {
       const before = flags[node]!;
@@ -125,8 +128,13 @@ export class RouteScan implements RouteSink {
     await this.options.state.endScan(clock);
   }
 
+  ahead(w0: number, w1: number, w2: number, w3: number, length: number): void {
+    this.lookahead.add(w0, w1, w2, w3, length);
+  }
+
   route(route: KernelRoute): void {
     const { state, ours, stopped } = this.options;
+    if (this.lookahead.waiting > 0) this.lookahead.fetch();
     if (stopped()) return;
     const routeClass = classify(route.protocol, route.type, route.tos, route.table, route.rtmFlags, ours);
     if (routeClass === "ours") {

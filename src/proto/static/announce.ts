@@ -3,38 +3,21 @@
  * specs are due, and withdraws those that a new configuration lacks.
  */
 
-import type { Clock } from "../../lib/clock.ts";
 import type { Channel } from "../../nest/channel.ts";
 import { internOrigin, PLAIN_ORIGIN } from "../../nest/origin.ts";
+import type { Rtable } from "../../nest/rtable.ts";
 import type { RouteSet } from "./config.ts";
+import { inSlices, type Pace } from "./slices.ts";
+import { sortRoutes } from "./sort-routes.ts";
 import type { SpecAttrs } from "./spec-attrs.ts";
 
-/** What may be spent between two yields to the event loop; a look at an array costs 1. */
-const SLICE = 0x10000;
 /** A change of the table: 1,024 of them are a slice. */
 const CHANGE = 64;
 
+/** Where the order begins to matter. */
+const MANY = 4096;
+
 const RECURSIVE_ORIGIN = internOrigin({ protocol: 0, recursive: true, connected: false, trail: [] });
-
-export interface Pace {
-  readonly clock: Pick<Clock, "yield">;
-  /** Asked after every yield; true ends the walk. */
-  readonly stopped: () => boolean;
-}
-
-/** Calls `step` with 0 … count-1, in slices; it returns what it cost. Resolves with false when stopped. */
-export async function inSlices(count: number, step: (i: number) => number, pace: Pace): Promise<boolean> {
-  let left = SLICE;
-  for (let i = 0; i < count; i++) {
-    if (left <= 0) {
-      await pace.clock.yield();
-      if (pace.stopped()) return false;
-      left = SLICE;
-    }
-    left -= step(i);
-  }
-  return true;
-}
 
 /** Announces, or withdraws, the routes whose specs are due, but for those that `stands` says stand; then none is due. */
 export async function announceDue(
@@ -44,17 +27,19 @@ export async function announceDue(
   pace: Pace,
   stands?: (i: number) => boolean,
 ): Promise<void> {
-  const { key, length, spec, specs } = routes;
+  const { length, spec, specs } = routes;
   const { due, ids } = made;
-  const { attrs } = channel.table;
-  const announce = (i: number): number => {
+  const { table, source } = channel;
+  const { attrs } = table;
+  const order = table.routeCountOf(source) === 0 ? await makeRoom(routes, table, pace) : null;
+  const announce = (k: number): number => {
+    const i = order === null ? k : order[k]!;
     const of = spec[i]!;
     if (due[of] === 0 || stands?.(i) === true) return 1;
-    const at = 4 * i;
-    const w0 = key[at]!;
-    const w1 = key[at + 1]!;
-    const w2 = key[at + 2]!;
-    const w3 = key[at + 3]!;
+    const w0 = routes.word(i, 0);
+    const w1 = routes.word(i, 1);
+    const w2 = routes.word(i, 2);
+    const w3 = routes.word(i, 3);
     const id = ids[of]!;
     if (id === 0) {
       withdrawIfThere(channel, w0, w1, w2, w3, length[i]!);
@@ -69,6 +54,15 @@ export async function announceDue(
   if (await inSlices(routes.count, announce, pace)) due.fill(0);
 }
 
+/** Before the first of many routes: makes room for all, and says in which order they come best. Null: as they stand. */
+async function makeRoom(routes: RouteSet, table: Rtable, pace: Pace): Promise<Int32Array | null> {
+  if (routes.count < MANY) return null;
+  const sorted = await sortRoutes(routes, pace);
+  if (sorted === null) return null;
+  table.reserve(sorted.lengths);
+  return sorted.order;
+}
+
 /** Withdraws the routes of `before` to prefixes that are not in `now`. */
 export async function withdrawMissing(
   before: RouteSet,
@@ -77,13 +71,13 @@ export async function withdrawMissing(
   pace: Pace,
 ): Promise<void> {
   if (before === now) return;
-  const { key, length } = before;
+  await now.makeIndex(pace.clock);
+  const { length } = before;
   const withdraw = (i: number): number => {
-    const at = 4 * i;
-    const w0 = key[at]!;
-    const w1 = key[at + 1]!;
-    const w2 = key[at + 2]!;
-    const w3 = key[at + 3]!;
+    const w0 = before.word(i, 0);
+    const w1 = before.word(i, 1);
+    const w2 = before.word(i, 2);
+    const w3 = before.word(i, 3);
     if (now.find(w0, w1, w2, w3, length[i]!) < 0) withdrawIfThere(channel, w0, w1, w2, w3, length[i]!);
     return CHANGE;
   };

@@ -4,12 +4,14 @@
  * arrays; what stands after the prefix ("via 192.0.2.1 dev eth0") is one of few specs, interned by content.
  *
  *   index        0 … count-1, in the order they were written
- *   key[4i..]    prefix words, signed, network order    length[i]  prefix length
- *   spec[i]      index into specs                       line[i]    line in its file, from 1
- *   slots        open addressing over (key, length): 1 + index, 0 = free; at most two thirds full
+ *   key          prefix words, signed, network order: one for IPv4, four for IPv6
+ *   length[i]    prefix length       spec[i]  index into specs       line[i]  line in its file, from 1
+ *   slots        open addressing over (key, length): 1 + index, 0 = free; at most two thirds full. A fifth of the
+ *                memory, wanted only while routes are read or two sets compared: given up in between
  *   sources      runs of routes from one file: [first index, file], ascending
  */
 
+import type { Clock } from "../../lib/clock.ts";
 import type { Family, IpAddress } from "../../lib/ip.ts";
 import type { Filter } from "../../nest/filter.ts";
 import type { RouteType } from "../../nest/route.ts";
@@ -55,23 +57,36 @@ interface Source {
 }
 
 const INITIAL_CAPACITY = 64;
+/** Routes put into the index between two yields. */
+const INDEX_SLICE = 4096;
 
 /** The routes of one static protocol. A prefix stands in it once. */
 export class RouteSet {
   readonly family: Family;
   count = 0;
   /** Re-read these after add(): they grow. Valid up to `count`. */
-  key: Int32Array = new Int32Array(4 * INITIAL_CAPACITY);
   length: Uint8Array = new Uint8Array(INITIAL_CAPACITY);
   spec: Uint32Array = new Uint32Array(INITIAL_CAPACITY);
   readonly specs: RouteSpec[] = [];
+  private key: Int32Array;
+  /** A key has 1 << keyShift words. */
+  private readonly keyShift: 0 | 2;
   private line = new Uint32Array(INITIAL_CAPACITY);
-  private slots = new Int32Array(4 * INITIAL_CAPACITY);
+  /** Null: given up. */
+  private slots: Int32Array | null = null;
   private readonly sources: Source[] = [];
   private readonly specIndex = new Map<string, number>();
 
   constructor(family: Family) {
     this.family = family;
+    this.keyShift = family === 4 ? 0 : 2;
+    this.key = new Int32Array(INITIAL_CAPACITY << this.keyShift);
+  }
+
+  /** Word `k` of the prefix of route `index`. */
+  word(index: number, k: 0 | 1 | 2 | 3): number {
+    if (this.keyShift === 0) return k === 0 ? this.key[index]! : 0;
+    return this.key[(index << 2) + k]!;
   }
 
   /** Makes room for `count` routes while moving is cheap: doubling a large set pauses for tens of milliseconds. */
@@ -109,14 +124,18 @@ export class RouteSet {
   ): number {
     const index = this.count;
     if (index === this.length.length) this.resize(2 * index);
-    const { key, slots } = this;
-    const slot = this.slotOf(w0, w1, w2, w3, length);
+    const slots = this.slots ?? this.indexNow();
+    const slot = this.slotOf(slots, w0, w1, w2, w3, length);
     if (slots[slot] !== 0) return -slots[slot]!;
     slots[slot] = index + 1;
-    key[index * 4] = w0;
-    key[index * 4 + 1] = w1;
-    key[index * 4 + 2] = w2;
-    key[index * 4 + 3] = w3;
+    const { key } = this;
+    const at = index << this.keyShift;
+    key[at] = w0;
+    if (this.keyShift !== 0) {
+      key[at + 1] = w1;
+      key[at + 2] = w2;
+      key[at + 3] = w3;
+    }
     this.length[index] = length;
     this.spec[index] = specIndex;
     this.line[index] = line;
@@ -124,9 +143,30 @@ export class RouteSet {
     return index;
   }
 
-  /** The index of the route to exactly this prefix, or -1. */
+  /** The index of the route to exactly this prefix, or -1. Where there are many, makeIndex() comes before the first. */
   find(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    return this.slots[this.slotOf(w0, w1, w2, w3, length)]! - 1;
+    const slots = this.slots ?? this.indexNow();
+    return slots[this.slotOf(slots, w0, w1, w2, w3, length)]! - 1;
+  }
+
+  get indexed(): boolean {
+    return this.slots !== null;
+  }
+
+  /** Gives up what find() needs until it is asked again: nobody is going to, for a long time. */
+  dropIndex(): void {
+    this.slots = null;
+  }
+
+  /** Makes what find() needs, in slices, if it was given up. Nothing may be added meanwhile. */
+  async makeIndex(clock: Pick<Clock, "yield">): Promise<void> {
+    if (this.slots !== null) return;
+    const slots = this.emptySlots();
+    for (let i = 0; i < this.count; i++) {
+      this.enter(slots, i);
+      if (i % INDEX_SLICE === INDEX_SLICE - 1) await clock.yield();
+    }
+    this.slots = slots;
   }
 
   /** "file:line" of route `index`, for messages. */
@@ -142,20 +182,18 @@ export class RouteSet {
   }
 
   /** The slot that holds this prefix, or the free one where it belongs. */
-  private slotOf(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    const { key, slots } = this;
+  private slotOf(slots: Int32Array, w0: number, w1: number, w2: number, w3: number, length: number): number {
+    const { key, keyShift } = this;
     const mask = slots.length - 1;
     let slot = hash(w0, w1, w2, w3, length) & mask;
     for (;;) {
       const found = slots[slot]!;
       if (found === 0) return slot;
-      const at = (found - 1) * 4;
+      const at = (found - 1) << keyShift;
       if (
         key[at] === w0 &&
-        key[at + 1] === w1 &&
-        key[at + 2] === w2 &&
-        key[at + 3] === w3 &&
-        this.length[found - 1] === length
+        this.length[found - 1] === length &&
+        (keyShift === 0 || (key[at + 1] === w1 && key[at + 2] === w2 && key[at + 3] === w3))
       ) {
         return slot;
       }
@@ -164,19 +202,30 @@ export class RouteSet {
   }
 
   private resize(capacity: number): void {
-    this.key = enlarged(this.key, new Int32Array(4 * capacity));
+    this.key = enlarged(this.key, new Int32Array(capacity << this.keyShift));
     this.length = enlarged(this.length, new Uint8Array(capacity));
     this.spec = enlarged(this.spec, new Uint32Array(capacity));
     this.line = enlarged(this.line, new Uint32Array(capacity));
-    const slots = new Int32Array(2 ** Math.ceil(Math.log2(1.5 * capacity)));
-    const mask = slots.length - 1;
-    const { key, length } = this;
-    for (let i = 0; i < this.count; i++) {
-      let slot = hash(key[4 * i]!, key[4 * i + 1]!, key[4 * i + 2]!, key[4 * i + 3]!, length[i]!) & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = i + 1;
-    }
+    this.indexNow();
+  }
+
+  private indexNow(): Int32Array {
+    const slots = this.emptySlots();
+    for (let i = 0; i < this.count; i++) this.enter(slots, i);
     this.slots = slots;
+    return slots;
+  }
+
+  private emptySlots(): Int32Array {
+    return new Int32Array(2 ** Math.ceil(Math.log2(1.5 * this.length.length)));
+  }
+
+  private enter(slots: Int32Array, i: number): void {
+    const mask = slots.length - 1;
+    const w0 = this.word(i, 0);
+    let slot = hash(w0, this.word(i, 1), this.word(i, 2), this.word(i, 3), this.length[i]!) & mask;
+    while (slots[slot] !== 0) slot = (slot + 1) & mask;
+    slots[slot] = i + 1;
   }
 }
 

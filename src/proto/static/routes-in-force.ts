@@ -10,8 +10,9 @@ import type { Channel } from "../../nest/channel.ts";
 import type { Interfaces } from "../../nest/iface.ts";
 import type { StaticRouteView } from "../../nest/protocol.ts";
 import type { RouteId } from "../../nest/route.ts";
-import { announceDue, inSlices, type Pace, withdrawMissing } from "./announce.ts";
+import { announceDue, withdrawMissing } from "./announce.ts";
 import type { StaticConfig } from "./config.ts";
+import { inSlices, type Pace } from "./slices.ts";
 import { SpecAttrs } from "./spec-attrs.ts";
 
 /** What looking a spec up costs of a slice (announce.ts): it may search all interfaces. */
@@ -63,12 +64,18 @@ export class RoutesInForce {
    * just as here is not announced again.
    */
   async replace(before: RoutesInForce, soft: boolean): Promise<void> {
+    if (soft) await before.config.routes.makeIndex(this.pace.clock);
     const stands = soft ? (i: number): boolean => this.stoodIn(before, i) : undefined;
     await this.refreshPlain(stands);
     if (this.pace.stopped()) return;
     await withdrawMissing(before.config.routes, this.config.routes, this.channel, this.pace);
     if (this.pace.stopped()) return;
     await this.resolve(stands);
+  }
+
+  /** All is announced: what is needed only to compare this configuration with another one is given up. */
+  settle(): void {
+    if (this.made.followed === null) this.config.routes.dropIndex();
   }
 
   /** How many routes have no way now, and why, in words; "" when all have. */
@@ -92,18 +99,17 @@ export class RoutesInForce {
 
   view(i: number): StaticRouteView {
     const { routes, preference } = this.config;
-    const { family, key } = routes;
+    const { family } = routes;
     const spec = routes.spec[i]!;
     const { metric, recursive } = routes.specs[spec]!;
     const id = this.made.ids[spec]!;
-    const at = 4 * i;
     return {
       prefix: {
         family,
-        w0: key[at]!,
-        w1: key[at + 1]!,
-        w2: key[at + 2]!,
-        w3: key[at + 3]!,
+        w0: routes.word(i, 0),
+        w1: routes.word(i, 1),
+        w2: routes.word(i, 2),
+        w3: routes.word(i, 3),
         length: routes.length[i]!,
       },
       attrs: id === 0 ? null : this.channel.table.attrs.describe(id, family),
@@ -121,10 +127,16 @@ export class RoutesInForce {
   /** Whether route `i` was the same in `before`, as it was made into attributes there. */
   private stoodIn(before: RoutesInForce, i: number): boolean {
     if (before.config.preference !== this.config.preference) return false;
-    const { key, length, spec, specs } = this.config.routes;
-    const at = 4 * i;
+    const { routes } = this.config;
+    const { length, spec, specs } = routes;
     const old = before.config.routes;
-    const k = old.find(key[at]!, key[at + 1]!, key[at + 2]!, key[at + 3]!, length[i]!);
+    const k = old.find(
+      routes.word(i, 0),
+      routes.word(i, 1),
+      routes.word(i, 2),
+      routes.word(i, 3),
+      length[i]!,
+    );
     if (k < 0) return false;
     const [here, there] = [spec[i]!, old.spec[k]!];
     const [is, was] = [specs[here]!, old.specs[there]!];

@@ -17,10 +17,10 @@ import type { InterfaceEvent, Interfaces } from "../../nest/iface.ts";
 import type { Protocol, StaticFacet, StaticRouteView } from "../../nest/protocol.ts";
 import type { NodeId, RouteId } from "../../nest/route.ts";
 import type { Rtable, RtableListener } from "../../nest/rtable.ts";
-import type { Pace } from "./announce.ts";
 import type { StaticConfig } from "./config.ts";
 import { isRecursive } from "./followed-addresses.ts";
 import { RoutesInForce } from "./routes-in-force.ts";
+import type { Pace } from "./slices.ts";
 
 /** Recursive routes are looked up at once when something changes, but not again before this time has passed. */
 const RESOLVE_INTERVAL_MS = 50;
@@ -103,6 +103,7 @@ export class StaticProtocol implements Protocol, StaticFacet {
       this.unlisten = this.interfaces.listen((event) => this.interfaceEvent(event));
       this.followTable();
       await this.bringUpToDate("now");
+      this.inForce.settle();
     });
   }
 
@@ -131,6 +132,7 @@ export class StaticProtocol implements Protocol, StaticFacet {
       this.resolvedAt = this.clock.now();
       try {
         await this.inForce.replace(before, soft);
+        this.inForce.settle();
       } finally {
         before.made.release();
       }

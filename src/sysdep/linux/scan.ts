@@ -5,10 +5,14 @@
  */
 
 import { EINVAL, ENOENT, EOPNOTSUPP } from "../../lib/errno.ts";
+import type { Family } from "../../lib/ip.ts";
 import type { RouteQuery, RouteSink, ScanOutcome } from "../os.ts";
-import { RTM_GETROUTE, RTM_NEWROUTE, RTMSG_LENGTH } from "./netlink/constants.ts";
+import { NLA_HDRLEN, RTA_DST, RTM_GETROUTE, RTM_NEWROUTE, RTMSG_LENGTH } from "./netlink/constants.ts";
 import type { DumpReply, NetlinkTransport } from "./netlink/transport.ts";
 import { decodeRoute, encodeRouteDumpFilter, RouteView } from "./rtnetlink/route.ts";
+
+/** Bytes of a 32-bit attribute. */
+const RTA_TABLE_SIZE = 8;
 
 export class RouteScanner {
   /** Messages that could not be decoded, since the scanner was made. */
@@ -46,6 +50,11 @@ export class RouteScanner {
           if (protocol === undefined || view.protocol === protocol) sink.route(view);
         }
       },
+      sink.ahead === undefined
+        ? undefined
+        : (data, start, end, type) => {
+            if (type === RTM_NEWROUTE) showPrefix(data, start, end, family, sink);
+          },
     );
     this.malformed += undecoded;
     return { reply, outcome: outcomeOf(reply, undecoded) };
@@ -75,4 +84,19 @@ function withoutFilter(payload: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(RTMSG_LENGTH);
   bytes[0] = payload[0]!;
   return bytes;
+}
+
+/** Finds the prefix of a route where the kernel writes it: right after RTA_TABLE. Elsewhere it is not looked for. */
+function showPrefix(data: DataView, start: number, end: number, family: Family, sink: RouteSink): void {
+  const at = start + RTMSG_LENGTH + RTA_TABLE_SIZE;
+  const words = family === 4 ? 1 : 4;
+  if (at + NLA_HDRLEN + 4 * words > end || data.getUint16(at + 2, true) !== RTA_DST) return;
+  const value = at + NLA_HDRLEN;
+  const w0 = data.getInt32(value, false);
+  const length = data.getUint8(start + 1);
+  if (words === 1) sink.ahead?.(w0, 0, 0, 0, length);
+  else {
+    const w1 = data.getInt32(value + 4, false);
+    sink.ahead?.(w0, w1, data.getInt32(value + 8, false), data.getInt32(value + 12, false), length);
+  }
 }

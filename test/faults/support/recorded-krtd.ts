@@ -20,6 +20,7 @@ import { existsSync, openSync, readFileSync, readlinkSync, writeSync } from "nod
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { ReceiveGroup } from "../../../src/sysdep/linux/netlink/receive-group.ts";
 import type {
   NetlinkSocket,
   ReceiveBuffer,
@@ -124,6 +125,11 @@ class RecordedSocket implements NetlinkSocket {
 
   async receive(buffer: ReceiveBuffer): Promise<number> {
     return this.lose(await this.inner.receive(buffer), () => -EAGAIN);
+  }
+
+  /** Only dumps read so, and of these nothing is lost here. */
+  receiveSeveral(group: ReceiveGroup): Promise<number> {
+    return this.inner.receiveSeveral(group);
   }
 
   receiveNow(buffer: ReceiveBuffer): number {

@@ -29,7 +29,8 @@ describe("RouteSet.add() and find()", () => {
         }
         expect(set.count).toBe(model.size);
         for (const [key, i] of model) {
-          expect([...set.key.subarray(4 * i, 4 * i + 4), set.length[i]].join()).toBe(key);
+          const found = [set.word(i, 0), set.word(i, 1), set.word(i, 2), set.word(i, 3), set.length[i]];
+          expect(found.join()).toBe(key);
           expect(set.spec[i]).toBe(7);
         }
         for (const [w0, w1, w2, w3, length] of asked) {
@@ -39,6 +40,27 @@ describe("RouteSet.add() and find()", () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it("makes its index again, at once or in slices, after giving it up", async () => {
+    for (const family of [4, 6] as const) {
+      const set = new RouteSet(family);
+      for (let i = 0; i < 10_000; i++) set.add(i << 8, 0, 0, 0, 24, 0, i + 1);
+      const wrong = (): number => {
+        let count = set.find(1, 0, 0, 0, 24) === -1 ? 0 : 1;
+        for (let i = 0; i < 10_000; i++) if (set.find(i << 8, 0, 0, 0, 24) !== i) count++;
+        return count;
+      };
+      set.dropIndex();
+      expect([set.indexed, wrong(), set.indexed]).toEqual([false, 0, true]);
+      set.dropIndex();
+      let yields = 0;
+      await set.makeIndex({ yield: async () => void yields++ });
+      expect([yields, set.indexed, wrong()]).toEqual([2, true, 0]);
+      set.dropIndex();
+      expect(set.add(5 << 8, 0, 0, 0, 24, 0, 1)).toBe(-6);
+      expect(set.add(5 << 8, 0, 0, 0, 25, 0, 1)).toBe(10_000);
+    }
   });
 
   it("keeps 200,000 prefixes apart", () => {

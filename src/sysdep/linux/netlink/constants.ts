@@ -26,6 +26,8 @@ export const SO_ATTACH_FILTER = 26;
 export const SO_MEMINFO = 55;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;
+/** linux/socket.h: recvmmsg(2) waits for the first datagram only. */
+export const MSG_WAITFORONE = 0x10000;
 
 // --- linux/sock_diag.h: indexes into SO_MEMINFO ---------------------------------------------------------
 export const SK_MEMINFO_VARS = 9;

@@ -1,8 +1,9 @@
 /**
  * Dumps over one socket, one at a time: the kernel answers a second one on the same socket with EBUSY, so they
  * queue here. HOT PATH: a million routes come as some two thousand frames of 32 KiB. The kernel makes the next
- * frame inside the read of the last one, so a read is always under way in the thread pool while the frame
- * before it is parsed: two buffers, in turn. Every frame is a turn of the event loop.
+ * frame inside the read of the last one, so a read is always under way in the thread pool while the frames
+ * before it are parsed: two groups of buffers, in turn. Waking a thread takes as long as a quarter of a frame, so one
+ * read takes several frames. Every group is a turn of the event loop.
  *
  * A dump that went wrong in any way is still read to its end, so that the socket is free for the next one.
  */
@@ -12,22 +13,25 @@ import { EAGAIN, EINTR, ENOBUFS, errnoText } from "../../../lib/errno.ts";
 import { NLM_F_DUMP } from "./constants.ts";
 import type { MutableWireCounters } from "./counters.ts";
 import { buildRequest } from "./message.ts";
+import { ReceiveGroup } from "./receive-group.ts";
 import { RunningDump } from "./running-dump.ts";
 import type { Sequences } from "./sequence.ts";
-import { createReceiveBuffer, type NetlinkSocket, type ReceiveBuffer } from "./socket.ts";
-import type { DumpReply, DumpRequest, MessageHandler } from "./transport.ts";
+import type { NetlinkSocket } from "./socket.ts";
+import type { AheadHandler, DumpReply, DumpRequest, MessageHandler } from "./transport.ts";
 
 /** Longest wait for a frame before a dump is given up. */
 export const DUMP_TIMEOUT_MS = 30_000;
+/** About a millisecond of the kernel's time, and less of ours. */
+const FRAMES_PER_READ = 4;
 
 export class DumpChannel {
   private readonly socket: NetlinkSocket;
   private readonly sequences: Sequences;
   private readonly counters: MutableWireCounters;
   private readonly clock: Clock;
-  private readonly buffers: readonly [ReceiveBuffer, ReceiveBuffer] = [
-    createReceiveBuffer(),
-    createReceiveBuffer(),
+  private readonly groups: readonly [ReceiveGroup, ReceiveGroup] = [
+    new ReceiveGroup(FRAMES_PER_READ),
+    new ReceiveGroup(FRAMES_PER_READ),
   ];
   private tail: Promise<unknown> = Promise.resolve();
   private closing = false;
@@ -41,8 +45,8 @@ export class DumpChannel {
     this.clock = clock;
   }
 
-  dump(request: DumpRequest, onMessage: MessageHandler): Promise<DumpReply> {
-    const reply = this.tail.then(() => this.run(request, onMessage));
+  dump(request: DumpRequest, onMessage: MessageHandler, onAhead?: AheadHandler): Promise<DumpReply> {
+    const reply = this.tail.then(() => this.run(request, onMessage, onAhead));
     this.tail = reply.catch(() => undefined);
     return reply;
   }
@@ -54,10 +58,14 @@ export class DumpChannel {
     await this.tail;
   }
 
-  private async run(request: DumpRequest, onMessage: MessageHandler): Promise<DumpReply> {
+  private async run(
+    request: DumpRequest,
+    onMessage: MessageHandler,
+    onAhead: AheadHandler | undefined,
+  ): Promise<DumpReply> {
     if (this.stale) await this.discard();
     const sequence = this.sequences.reserve(1);
-    const dump = new RunningDump(sequence, this.socket.portId, onMessage, this.counters);
+    const dump = new RunningDump(sequence, this.socket.portId, onMessage, this.counters, onAhead);
     if (this.closing) return dump.giveUp(CLOSED);
     const bytes = buildRequest(request.type, NLM_F_DUMP, sequence, request.payload);
     const sent = await this.socket.send(bytes, bytes.length);
@@ -65,26 +73,27 @@ export class DumpChannel {
 
     let turn = 0;
     let heard = this.clock.now();
-    let reading = this.socket.receive(this.buffers[0]);
+    let reading = this.socket.receiveSeveral(this.groups[0]);
     for (;;) {
-      const length = await reading;
-      const buffer = this.buffers[turn === 0 ? 0 : 1];
+      const received = await reading;
+      const group = this.groups[turn === 0 ? 0 : 1];
       if (this.closing) return dump.giveUp(CLOSED);
-      if (length < 0 && !retryable(-length)) {
+      if (received < 0 && !retryable(-received)) {
         this.stale = true;
-        return dump.giveUp(`reading failed: ${errnoText(-length)}`, -length);
+        return dump.giveUp(`reading failed: ${errnoText(-received)}`, -received);
       }
-      if (length >= 0) heard = this.clock.now();
+      if (received >= 0) heard = this.clock.now();
       else if (this.clock.now() - heard >= DUMP_TIMEOUT_MS) {
         this.stale = true;
         return dump.giveUp(`nothing came for ${DUMP_TIMEOUT_MS / 1000} s`);
       }
-      const last = dump.endsIn(buffer, length);
+      const last = endsIn(dump, group, received);
       if (!last) {
         turn ^= 1;
-        reading = this.socket.receive(this.buffers[turn === 0 ? 0 : 1]);
+        reading = this.socket.receiveSeveral(this.groups[turn === 0 ? 0 : 1]);
       }
-      dump.take(buffer, length);
+      if (received < 0) dump.take(group.buffers[0]!, received);
+      for (let i = 0; i < received; i++) dump.take(group.buffers[i]!, group.length(i));
       if (last) return dump.finish();
     }
   }
@@ -92,8 +101,14 @@ export class DumpChannel {
   /** Reads what is left of a dump that was given up; each read lets the kernel go on with it. */
   private async discard(): Promise<void> {
     this.stale = false;
-    while (!this.closing && this.socket.receiveNow(this.buffers[0]) !== -EAGAIN) await this.clock.yield();
+    while (!this.closing && this.socket.receiveNow(this.groups[0].buffers[0]!) !== -EAGAIN)
+      await this.clock.yield();
   }
+}
+
+function endsIn(dump: RunningDump, group: ReceiveGroup, received: number): boolean {
+  for (let i = received - 1; i >= 0; i--) if (dump.endsIn(group.buffers[i]!, group.length(i))) return true;
+  return false;
 }
 
 const CLOSED = "the transport was closed";

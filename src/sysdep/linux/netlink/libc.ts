@@ -26,6 +26,7 @@ interface Calls {
   sendto: AsyncCallable<
     [fd: number, bytes: Uint8Array, size: number, flags: number, address: Uint8Array, length: number]
   >;
+  recvmmsg: AsyncCallable<[fd: number, headers: Uint8Array, count: number, flags: number, timeout: null]>;
   open(path: string, flags: number): number;
   setns(fd: number, type: number): number;
   close(fd: number): number;
@@ -57,6 +58,9 @@ function libc(): Calls {
       ),
       sendto: library.func(
         "intptr_t sendto(int fd, const uint8_t *bytes, size_t size, int flags, const uint8_t *address, uint32_t length)",
+      ),
+      recvmmsg: library.func(
+        "int recvmmsg(int fd, uint8_t *headers, unsigned int count, int flags, void *timeout)",
       ),
       open: library.func("int open(const char *path, int flags, ...)"),
       setns: library.func("int setns(int fd, int type)"),
@@ -96,7 +100,7 @@ export function attachFilter(fd: number, program: Uint8Array): number {
   // sock_fprog: unsigned short len, then a pointer on the next multiple of 8.
   const head = new DataView(new ArrayBuffer(16));
   head.setUint16(0, program.length / 8, true);
-  head.setBigUint64(8, koffi.address(program), true);
+  head.setBigUint64(8, pointerTo(program), true);
   return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, new Uint8Array(head.buffer));
 }
 
@@ -124,6 +128,31 @@ export function recvfromAsync(
     const code = error === null ? outcome(result) : FAILED_CALL;
     done(code);
   });
+}
+
+/**
+ * Several datagrams in one call, in the thread pool; `headers` is struct mmsghdr[] (receive-group.ts), and all that it
+ * points to belongs to the call until `done`. Returns how many came.
+ */
+export function recvmmsgAsync(
+  fd: number,
+  headers: Uint8Array,
+  count: number,
+  flags: number,
+  done: (result: number) => void,
+): void {
+  libc().recvmmsg.async(fd, headers, count, flags, null, (error, result) => {
+    const code = error === null ? outcome(result) : FAILED_CALL;
+    done(code);
+  });
+}
+
+/** Bytes of a pointer. */
+export const WORD_BYTES: number = koffi.sizeof("void *");
+
+/** Where the bytes are. They stay there only if V8 keeps them off its heap, and live only while somebody holds them. */
+export function pointerTo(bytes: Uint8Array): bigint {
+  return koffi.address(bytes);
 }
 
 /** On this thread: for short messages only. Returns the bytes sent or -errno. */

@@ -9,12 +9,13 @@ import { NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN } f
 import type { MutableWireCounters } from "./counters.ts";
 import { MessageCursor, readDoneText, readErrno, readErrorText } from "./message.ts";
 import type { ReceiveBuffer } from "./socket.ts";
-import type { DumpReply, MessageHandler } from "./transport.ts";
+import type { AheadHandler, DumpReply, MessageHandler } from "./transport.ts";
 
 export class RunningDump {
   private readonly sequence: number;
   private readonly portId: number;
   private readonly onMessage: MessageHandler;
+  private readonly onAhead: AheadHandler | undefined;
   private readonly counters: MutableWireCounters;
   private readonly cursor = new MessageCursor();
   private messages = 0;
@@ -23,10 +24,17 @@ export class RunningDump {
   private reason: string | null = null;
   private thrown: { readonly error: unknown } | null = null;
 
-  constructor(sequence: number, portId: number, onMessage: MessageHandler, counters: MutableWireCounters) {
+  constructor(
+    sequence: number,
+    portId: number,
+    onMessage: MessageHandler,
+    counters: MutableWireCounters,
+    onAhead: AheadHandler | undefined = undefined,
+  ) {
     this.sequence = sequence;
     this.portId = portId;
     this.onMessage = onMessage;
+    this.onAhead = onAhead;
     this.counters = counters;
   }
 
@@ -53,7 +61,11 @@ export class RunningDump {
       this.counters.forged++;
       return;
     }
-    const cursor = this.cursor;
+    const { cursor, onAhead } = this;
+    if (onAhead !== undefined) {
+      cursor.reset(buffer.view, received);
+      while (cursor.next()) onAhead(buffer.view, cursor.start, cursor.end, cursor.type);
+    }
     cursor.reset(buffer.view, received);
     while (cursor.next()) {
       if (this.isOurs(cursor)) this.takeMessage(buffer, cursor);

@@ -16,6 +16,7 @@ import { NotifyChannel, type NotifyHandler } from "./notify-channel.ts";
 import { Sequences } from "./sequence.ts";
 import { type NetlinkSocket, type OpenNetlinkSocket, openSocket, type SocketOptions } from "./socket.ts";
 import type {
+  AheadHandler,
   BatchReply,
   DumpReply,
   DumpRequest,
@@ -120,8 +121,8 @@ export class SocketTransport implements NetlinkTransport {
     await Promise.all([channels.notify.close(), channels.dump.close(), channels.command.close()]);
   }
 
-  async dump(request: DumpRequest, onMessage: MessageHandler): Promise<DumpReply> {
-    return this.opened().dump.dump(request, onMessage);
+  async dump(request: DumpRequest, onMessage: MessageHandler, onAhead?: AheadHandler): Promise<DumpReply> {
+    return this.opened().dump.dump(request, onMessage, onAhead);
   }
 
   reserveSequence(count: number): number {

@@ -12,6 +12,7 @@ import {
   AF_NETLINK,
   MSG_DONTWAIT,
   MSG_TRUNC,
+  MSG_WAITFORONE,
   NETLINK_ADD_MEMBERSHIP,
   NETLINK_DROP_MEMBERSHIP,
   NETLINK_ROUTE,
@@ -30,9 +31,13 @@ import {
 } from "./constants.ts";
 import * as libc from "./libc.ts";
 import { buildNoop } from "./message.ts";
+import type { ReceiveGroup } from "./receive-group.ts";
 
 /** sizeof(struct sockaddr_nl): family 2, padding 2, nl_pid 4, nl_groups 4. */
-const SOCKADDR_LENGTH = 12;
+export const SOCKADDR_LENGTH = 12;
+
+/** V8 keeps the bytes of smaller arrays on its heap, where they could move. */
+const OFF_HEAP = 128;
 
 /** A datagram's place in memory. Larger than any frame the kernel makes for a reader of 64 KiB. */
 export interface ReceiveBuffer {
@@ -47,7 +52,7 @@ export const RECEIVE_LENGTH = 65536;
 
 export function createReceiveBuffer(length: number = RECEIVE_LENGTH): ReceiveBuffer {
   const bytes = new Uint8Array(new ArrayBuffer(length));
-  const address = new Uint8Array(new ArrayBuffer(SOCKADDR_LENGTH));
+  const address = new Uint8Array(new ArrayBuffer(OFF_HEAP), 0, SOCKADDR_LENGTH);
   const addressView = new DataView(address.buffer);
   return {
     bytes,
@@ -65,6 +70,8 @@ export interface NetlinkSocket {
   readonly receiveBufferBytes: number;
   /** Waits, in the thread pool, up to the receive time-out (1 s; then -EAGAIN). Returns the datagram's true length. */
   receive(buffer: ReceiveBuffer): Promise<number>;
+  /** As receive(), and takes what else is there already: returns how many datagrams the group holds now, in order. */
+  receiveSeveral(group: ReceiveGroup): Promise<number>;
   /** As receive(), at once: -EAGAIN when there is nothing. */
   receiveNow(buffer: ReceiveBuffer): number;
   /** Sends bytes[0..length) to the kernel from the thread pool: it works on the whole of it before it returns. */
@@ -168,6 +175,13 @@ class OpenSocket implements NetlinkSocket {
 
   receive(buffer: ReceiveBuffer): Promise<number> {
     return this.inPool((done) => libc.recvfromAsync(this.fd, buffer.bytes, MSG_TRUNC, buffer.address, done));
+  }
+
+  receiveSeveral(group: ReceiveGroup): Promise<number> {
+    group.prepare();
+    const { headers, buffers } = group;
+    const flags = MSG_TRUNC | MSG_WAITFORONE;
+    return this.inPool((done) => libc.recvmmsgAsync(this.fd, headers, buffers.length, flags, done));
   }
 
   receiveNow(buffer: ReceiveBuffer): number {

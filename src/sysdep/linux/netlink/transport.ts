@@ -22,6 +22,9 @@ export type MessageHandler = (
   flags: number,
 ) => void;
 
+/** Sees the messages of a frame before the first of them is handed out. Not every transport calls it. */
+export type AheadHandler = (view: DataView, start: number, end: number, type: number) => void;
+
 export interface DumpRequest {
   /** RTM_GET*. */
   readonly type: number;
@@ -59,7 +62,7 @@ export interface NetlinkTransport {
   readonly counters: Omit<NetlinkCounters, "routeWrites">;
   open(): Promise<void>;
   close(): Promise<void>;
-  dump(request: DumpRequest, onMessage: MessageHandler): Promise<DumpReply>;
+  dump(request: DumpRequest, onMessage: MessageHandler, onAhead?: AheadHandler): Promise<DumpReply>;
   /** Reserves `count` consecutive sequence numbers (never 0) for a batch and returns the first. */
   reserveSequence(count: number): number;
   /**

@@ -54,6 +54,28 @@ describe("DumpChannel", () => {
     });
   });
 
+  it("shows the messages of a frame ahead, before it hands out the first of them", async () => {
+    const set = setUp();
+    set.socket.queue({ bytes: bytesOf(route(1), route(2)) }, { bytes: bytesOf(route(3), doneMessage(1)) });
+    const seen: string[] = [];
+    await set.channel.dump(
+      { type: RTM_GETROUTE, payload: new Uint8Array(12) },
+      (bytes, _view, start) => seen.push(`${bytes[start]}`),
+      (view, start, _end, type) => {
+        if (type === RTM_NEWROUTE) seen.push(`ahead ${view.getUint8(start)}`);
+      },
+    );
+    expect(seen).toEqual(["ahead 1", "ahead 2", "1", "2", "ahead 3", "3"]);
+  });
+
+  it("takes more frames than one read holds", async () => {
+    const set = setUp();
+    set.socket.queue(...Array.from({ length: 11 }, (_, n) => ({ bytes: route(n) })), {
+      bytes: doneMessage(1),
+    });
+    expect((await dump(set)).seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+
   it.each<[why: string, script: Scripted[], reason: string, counter: keyof MutableWireCounters | null]>([
     [
       "DUMP_INTR on a message",
