@@ -27,6 +27,7 @@ import {
   VERDICT_UPDATE,
 } from "../../nest/sync-flags.ts";
 import type { KernelRoute, RouteSink } from "../../sysdep/os.ts";
+import { judgeOwn } from "./judge-own.ts";
 import type { AlienRoutes } from "./learn.ts";
 import { Lookahead } from "./lookahead.ts";
 import { packRival } from "./rival.ts";
@@ -34,7 +35,7 @@ import { PROTECTED } from "./safety.ts";
 import { extraNexthops } from "./siblings.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
-import { classify, type Verdict, verdict } from "./verdict.ts";
+import { classify } from "./verdict.ts";
 
 const FOREIGN_NEXTHOPS = "Somebody added nexthops to this route";
 
@@ -386,22 +387,4 @@ export class RouteScan implements RouteSink {
       (fib.flags[node]! & VERDICT_MASK) !== VERDICT_CREATE && state.sentMetric[node] === route.metric;
     if (!ours) fib.flags[node]! |= RIVAL;
   }
-}
-
-/**
- * The verdict on one route of ours. `node` 0 and `flags` 0 when its prefix has none. Shared by the scan and by
- * `show kernel`, which passes only the flags that do not belong to a running scan.
- */
-export function judgeOwn(
-  state: SyncState,
-  node: NodeId,
-  flags: number,
-  route: KernelRoute,
-  ownProtocol: number,
-): Verdict {
-  if ((flags & INSTALLED) === 0) return verdict("ours", flags, false, false);
-  const sameKey = state.wantedMetric(node) === route.metric;
-  const equal =
-    sameKey && route.protocol === ownProtocol && state.attrs.matches(state.wantedAttrs(node), route.attrs);
-  return verdict("ours", flags, sameKey, equal);
 }
