@@ -223,6 +223,9 @@ export class Namespace {
         device.eventsLost();
         for (const kernel of kernels()) kernel.eventsLost();
       },
+      heard() {
+        for (const kernel of kernels()) kernel.eventsHeard();
+      },
       settle: () => device.eventsReplayed(),
       async dump(valid) {
         // Routes are judged by the newest list of interfaces.

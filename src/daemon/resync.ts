@@ -33,6 +33,8 @@ export interface ResyncOptions {
    * `valid` says no: notifications were lost again.
    */
   readonly dump: (valid: () => boolean) => Promise<boolean>;
+  /** Everything that was queued has been told. */
+  readonly heard: () => void;
   /** Links or addresses changed while everything was read, and that has now been told. */
   readonly settle: () => void;
   /** Room for queued events, in words; default: see event-queue.ts. */
@@ -187,6 +189,7 @@ export class Resync implements MonitorSink {
         return;
       case "pass":
         this.mode = "pass";
+        this.options.heard();
         if (this.unsettled) this.options.settle();
         this.unsettled = false;
         this.ended();

@@ -239,6 +239,7 @@ function driver(queueWords: number) {
         heard.push("dump");
         end = resolve;
       }),
+    heard: () => void heard.push("heard"),
     settle: () => void heard.push("settle"),
     queueWords,
   });
@@ -284,7 +285,7 @@ describe("Resync", () => {
     route(4);
     expect(heard).toEqual([
       ...["pause", "lost", "resume", "dump", "held 2", "held 3"],
-      ...["route 2", "link eth0", "route 3", "settle", "route 4"],
+      ...["route 2", "link eth0", "route 3", "heard", "settle", "route 4"],
     ]);
     expect(resync.report()).toMatchObject({ state: "live", count: 1, lastReason: "x", lastDurationMs: 0 });
   });
@@ -307,7 +308,7 @@ describe("Resync", () => {
     heard.length = 0;
     end(true);
     await settle();
-    expect([resync.isLive, heard]).toEqual([true, []]);
+    expect([resync.isLive, heard]).toEqual([true, ["heard"]]);
   });
 
   it("tells nothing after its end, and begins nothing", async () => {

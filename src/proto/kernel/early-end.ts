@@ -67,6 +67,11 @@ class DumpTail implements RouteSink {
   }
 }
 
+interface FatRoute {
+  readonly key: Key;
+  readonly nexthops: number;
+}
+
 export interface TableOutcome extends ScanOutcome {
   /** Behind what it ended early, as text; null: nothing speaks for that. */
   readonly cut: string | null;
@@ -92,7 +97,7 @@ export class EarlyEnd {
   /** The last of all that is known to be in the table. */
   private last: Key | null = null;
   /** Told by events, by place. */
-  private readonly fat = new Map<string, Key>();
+  private readonly fat = new Map<string, FatRoute>();
 
   constructor(options: EarlyEndOptions) {
     this.options = options;
@@ -104,7 +109,10 @@ export class EarlyEnd {
     const fat = route.attrs.words[ATTRS_NEXTHOPS]! >= FAT[family];
     if (this.fat.size > 0 || fat) {
       const place = `${this.text(route)} ${route.metric}`;
-      if (fat && !gone) this.fat.set(place, keyOf(route));
+      const nexthops = route.attrs.words[ATTRS_NEXTHOPS]!;
+      // Of an IPv6 route perhaps only the nexthops shown are gone.
+      const left = !gone ? nexthops : family === 4 ? 0 : (this.fat.get(place)?.nexthops ?? 0) - nexthops;
+      if (left >= FAT[family]) this.fat.set(place, { key: keyOf(route), nexthops: left });
       else this.fat.delete(place);
     }
     if (gone || (this.last !== null && compareDumpOrder(family, route, this.last) <= 0)) return;
@@ -161,7 +169,7 @@ export class EarlyEnd {
     quiet: () => boolean,
   ): Promise<Examined> {
     const { family } = this.options.state.table;
-    for (const [place, key] of this.fat) if (!this.isBehind(key, tail)) this.fat.delete(place);
+    for (const [place, { key }] of this.fat) if (!this.isBehind(key, tail)) this.fat.delete(place);
     let cut = this.fat.size > 0;
     if (cut || (await this.missesOurs(tail, first, stopped))) {
       const { ours } = this.options.numbers;

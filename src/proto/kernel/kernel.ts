@@ -35,7 +35,7 @@ import { SafetyRails } from "./safety-rails.ts";
 import type { ScanCycle } from "./scan-cycle.ts";
 import { kernelReport, type OwnNumbers, routeStatus, viewKernelRoute } from "./status.ts";
 import type { SyncState } from "./sync-state.ts";
-import { ownNumbers } from "./verdict.ts";
+import { ownNumbers, RT_TABLE_MAIN } from "./verdict.ts";
 import { isInstallable } from "./write-batch.ts";
 
 /** Of learned routes: anything configured wins. */
@@ -43,8 +43,6 @@ const LEARNED_PREFERENCE = 10;
 /** Route events within this time wake the waiting routes once. */
 const WAKE_MS = 50;
 const WAKE_PER_GROUP_MS = 2;
-/** RT_TABLE_MAIN (linux/rtnetlink.h): where the kernel keeps the routes of its own interfaces. */
-const RT_TABLE_MAIN = 254;
 
 export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   readonly name: string;
@@ -295,8 +293,8 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
 
   /** Others' routes went, or changed, without a word; ours need no nexthop objects. */
   nexthopGone(): void {
-    if (this.frozen || (this.aliens === null && this.state.rivals.size === 0)) return;
-    this.cycle.request("a nexthop object is gone");
+    const matters = this.aliens !== null || this.state.rivals.size > 0 || this.cycle.problem !== null;
+    if (!this.frozen && matters) this.cycle.interfaceEvent("a nexthop object is gone");
   }
 
   /** A route came by which waiting ones may be possible. */
@@ -319,6 +317,11 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   /** Notifications were lost: whatever was believed of any route may be wrong until resync() has looked. */
   eventsLost(): void {
     this.cycle.eventsLost();
+  }
+
+  /** All that was queued since has been told. */
+  eventsHeard(): void {
+    this.state.unheard = false;
   }
 
   /** Resolves with whether the whole table was looked at; true when that is still to come, or not to be any more. */

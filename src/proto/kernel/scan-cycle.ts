@@ -194,6 +194,7 @@ export class ScanCycle {
   eventsLost(): void {
     this.losses++;
     this.deaf = true;
+    this.options.state.unheard = true;
     this.earlyEnd.forgetFat();
     // A foreign route may have come before ours at any key: until a scan has looked nothing is replaced in place.
     const { flags } = this.options.state.table.fib;

@@ -64,6 +64,8 @@ export class SyncState {
   readonly failing: FailingCount = new FailingCount();
   /** Foreign routes at a key we want, packed (rival.ts); from the last scan. */
   rivals: Map<NodeId, number> = new Map();
+  /** Notifications were lost, or wait in a queue: a foreign route may have come before ours at any key. */
+  unheard = false;
   /** Nodes whose route in the kernel still has a former protocol number of ours. */
   private readonly formerProtocol = new Map<NodeId, number>();
   private readonly ownProtocol: number;

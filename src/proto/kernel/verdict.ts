@@ -12,6 +12,8 @@ const RTPROT_UNSPEC = 0;
 const RTPROT_REDIRECT = 1;
 const RTPROT_KERNEL = 2;
 const RT_TABLE_LOCAL = 255;
+/** Where the kernel keeps the routes of its own interfaces. */
+export const RT_TABLE_MAIN = 254;
 const RTM_F_CLONED = 0x200;
 const RTN_UNICAST = 1;
 const RTN_BLACKHOLE = 6;

@@ -220,7 +220,7 @@ export class WriteBatch {
  * ones too: there it needs a route that nobody has touched.
  */
 function swappable(state: SyncState, flags: number, from: AttrsId, to: AttrsId): boolean {
-  if ((flags & RIVAL) !== 0) return false;
+  if (state.unheard || (flags & RIVAL) !== 0) return false;
   const synced = (flags & SYNCED) !== 0;
   if (state.table.family === 4) return synced || (flags & VERDICT_MASK) === VERDICT_UPDATE;
   return synced && hasOnlyGateways(state.attrs, from) && hasOnlyGateways(state.attrs, to);

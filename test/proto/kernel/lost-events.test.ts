@@ -43,10 +43,11 @@ describe.each([
     else expect(others().join()).toContain("proto 4 ");
   });
 
-  it("and once a scan has looked, a change is one replacement again", async () => {
+  it("and once a scan has looked, and all that waited is told, a change is one replacement again", async () => {
     await given();
     f.os.loseEvents();
     await f.clock.advance(1000);
+    f.protocol.eventsHeard();
     expect([f.writes(), f.status(net).state]).toEqual([[], "synced"]);
     f.want(net, wanted(1));
     await f.clock.advance(100);

@@ -101,8 +101,11 @@ export class DumpChannel {
   /** Reads what is left of a dump that was given up; each read lets the kernel go on with it. */
   private async discard(): Promise<void> {
     this.stale = false;
-    while (!this.closing && this.socket.receiveNow(this.groups[0].buffers[0]!) !== -EAGAIN)
-      await this.clock.yield();
+    const more = (): boolean => {
+      const received = this.socket.receiveNow(this.groups[0].buffers[0]!);
+      return received >= 0 || received === -EINTR || received === -ENOBUFS;
+    };
+    while (!this.closing && more()) await this.clock.yield();
   }
 }
 
