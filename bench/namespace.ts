@@ -100,9 +100,13 @@ export class Namespace {
     return Number(found[1]);
   }
 
-  /** IPv6 has no count of its own: the lines with our metric. */
+  /** IPv6 has no count of its own, and /proc/net/ipv6_route is slow and not whole: what iproute2 shows with our metric. */
   private count6(): number {
-    const text = readFileSync(`/proc/${this.resident.pid}/net/ipv6_route`, "latin1");
-    return text.split(` ${METRIC.toString(16).padStart(8, "0")} `).length - 1;
+    const text = execFileSync("ip", ["-6", "-n", this.name, "route", "show", "metric", String(METRIC)], {
+      encoding: "latin1",
+      timeout: LIMIT_MS,
+      maxBuffer: 1 << 30,
+    });
+    return text.split("\n").length - 1;
   }
 }
