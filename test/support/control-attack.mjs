@@ -91,18 +91,18 @@ const ATTACKS = {
       socket.write(`${POST}Content-Length: ${MIB}\r\n\r\n${"[".repeat(MIB)}`);
     }),
   "1,000 connections that come and go": () => keep(1_000, (socket) => socket.destroy(), 0),
-  "64 lists of a million routes, never read": () => keep(64, (socket) => socket.write(get("/v1/routes"))),
-  "64 lists of a million routes, read": () =>
+  "64 lists of all routes, never read": () => keep(64, (socket) => socket.write(get("/v1/routes"))),
+  "64 lists of all routes, read": () =>
     keep(64, (socket) => {
       read(socket);
       socket.write(get("/v1/routes"));
     }),
-  "64 lists of a million routes, left in the middle": () =>
+  "64 lists of all routes, left in the middle": () =>
     keep(64, (socket) => {
       socket.write(get("/v1/routes"));
       socket.once("data", () => socket.destroy());
     }),
-  "counts of a million routes, not waited for": () =>
+  "counts of all routes, not waited for": () =>
     keep(64, (socket) => {
       socket.write(get("/v1/routes?count&dev=none"));
       setTimeout(() => socket.destroy(), 20);
