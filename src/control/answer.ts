@@ -64,6 +64,7 @@ export async function answer(
         if (sent !== undefined) response.once("close", sent);
         send(response, status, `${asciiJson(JSON.stringify(value))}\n`);
       },
+      text: (type, text) => send(response, 200, text, type),
       stream: () => {
         stream = new RecordStream(response, {
           ndjson: (request.headers.accept ?? "").includes(NDJSON_TYPE),
@@ -183,7 +184,7 @@ function answerError(
   send(response, error instanceof ApiError ? error.status : 500, asciiJson(body));
 }
 
-function send(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { "Content-Type": JSON_TYPE, "Content-Length": Buffer.byteLength(body) });
+function send(response: ServerResponse, status: number, body: string, type: string = JSON_TYPE): void {
+  response.writeHead(status, { "Content-Type": type, "Content-Length": Buffer.byteLength(body) });
   response.end(body);
 }

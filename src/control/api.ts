@@ -14,6 +14,7 @@ import { type Call, noParameters, sendAll } from "./call.ts";
 import { diff } from "./diff.ts";
 import { explain } from "./explain.ts";
 import type { ShutdownJson } from "./json-actions.ts";
+import { metricsText, PROMETHEUS_TYPE } from "./prometheus.ts";
 import { Query } from "./query.ts";
 import { interfaceJson, tableJson } from "./render-reports.ts";
 import { tableContexts } from "./table-context.ts";
@@ -31,6 +32,7 @@ export interface Endpoint {
 
 export const ENDPOINTS: readonly Endpoint[] = [
   { method: "GET", path: "/healthz", handle: health },
+  { method: "GET", path: "/metrics", handle: metrics },
   { method: "GET", path: "/v1/status", handle: status },
   { method: "GET", path: "/v1/routes", handle: routes, long: true },
   { method: "GET", path: "/v1/kernel", handle: kernel, slow: true, long: true },
@@ -55,6 +57,12 @@ function health(call: Call): void {
   noParameters(call);
   const { state } = call.backend.status();
   call.json(state === "stopping" ? 503 : 200, { state });
+}
+
+function metrics(call: Call): void {
+  noParameters(call);
+  const { backend } = call;
+  call.text(PROMETHEUS_TYPE, metricsText(backend.status(), backend.protocols(), process.memoryUsage.rss()));
 }
 
 function status(call: Call): void {

@@ -29,6 +29,8 @@ export interface Call {
   readonly body: Readonly<Record<string, unknown>>;
   /** Answers with one value. `sent` runs once the answer left or the client is gone. */
   json(status: number, value: object, sent?: () => void): void;
+  /** Answers with a text of that media type. */
+  text(type: string, text: string): void;
   /** Answers with a list. */
   stream(): RecordStream;
   readonly dump: DumpKernel;

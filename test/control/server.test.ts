@@ -41,6 +41,28 @@ describe("GET", () => {
     expect(await json("/healthz", 503)).toEqual({ state: "stopping" });
   });
 
+  it("/metrics tells the counters in Prometheus' text format", async () => {
+    const answer = await ask(running.path, "/metrics");
+    expect(answer.status).toBe(200);
+    const lines = answer.text.trimEnd().split("\n");
+    const sample = /^[a-z][a-z0-9_]*(\{[a-z]+="[^"\\\n]*"(,[a-z]+="[^"\\\n]*")*\})? -?[0-9.e+-]+$/;
+    expect(lines.filter((line) => !line.startsWith("# ") && !sample.test(line))).toEqual([]);
+    const { netlink, counts } = router.status();
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        "# TYPE krtd_netlink_overruns_total counter",
+        `krtd_netlink_overruns_total ${netlink.overruns}`,
+        `krtd_routes ${counts.routes}`,
+        "krtd_in_sync 1",
+        'krtd_kernel_up{protocol="kernel4"} 1',
+      ]),
+    );
+    expect(answer.text).toMatch(/krtd_kernel_writes_total\{protocol="kernel4",op="add"\} \d+/);
+    // Each metric is told of once.
+    const types = lines.filter((line) => line.startsWith("# TYPE "));
+    expect(new Set(types).size).toBe(types.length);
+  });
+
   it("/v1/tables lists tables with their kernel protocol", async () => {
     expect(await json("/v1/tables")).toEqual([
       {
