@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from "../lib/clock.ts";
+import { errorText } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { AddressInfo, KernelRoute, LinkInfo, Monitor, MonitorSink, RouteChange } from "../sysdep/os.ts";
 import { EventQueue, type OtherEvent } from "./event-queue.ts";
@@ -213,7 +214,12 @@ export class Resync implements MonitorSink {
 
   private async dump(round: number): Promise<void> {
     this.count++;
-    const complete = await this.options.dump(() => this.state.name === "dump" && this.state.round === round);
+    const valid = (): boolean => this.state.name === "dump" && this.state.round === round;
+    const { log, netns } = this.options;
+    const complete = await this.options.dump(valid).catch((error: unknown) => {
+      log.error("reading everything failed", { netns, error: errorText(error) });
+      return false;
+    });
     this.take({ kind: "dumped", round, complete });
   }
 

@@ -214,6 +214,7 @@ function driver(queueWords: number) {
   const clock = new FakeClock();
   const heard: string[] = [];
   let end: (complete: boolean) => void = () => {};
+  let fail: (error: Error) => void = () => {};
   const monitor: Monitor = {
     pause: () => void heard.push("pause"),
     drain: async () => "empty",
@@ -235,9 +236,10 @@ function driver(queueWords: number) {
     routeHeld: ({ w0 }) => void heard.push(`held ${w0}`),
     lost: () => void heard.push("lost"),
     dump: () =>
-      new Promise((resolve) => {
+      new Promise((resolve, reject) => {
         heard.push("dump");
         end = resolve;
+        fail = reject;
       }),
     heard: () => void heard.push("heard"),
     settle: () => void heard.push("settle"),
@@ -261,7 +263,8 @@ function driver(queueWords: number) {
     const shown: KernelRoute = { family: 4, w0, ...rest, rtmFlags: 0, attrs };
     resync.route(shown, "new", 0);
   };
-  return { clock, heard, resync, route, end: (complete: boolean) => end(complete) };
+  const ends = { end: (complete: boolean) => end(complete), fail: () => fail(new Error("a bug")) };
+  return { clock, heard, resync, route, ...ends };
 }
 
 describe("Resync", () => {
@@ -309,6 +312,19 @@ describe("Resync", () => {
     end(true);
     await settle();
     expect([resync.isLive, heard]).toEqual([true, ["heard"]]);
+  });
+
+  it("takes a dump that throws for an incomplete one, and reads everything again", async () => {
+    const { clock, resync, end, fail } = driver(1 << 13);
+    resync.lost("x");
+    await clock.advance(0);
+    fail();
+    await settle();
+    expect(resync.report().state).toBe("lost");
+    await clock.advance(100);
+    end(true);
+    await settle();
+    expect(resync.isLive).toBe(true);
   });
 
   it("tells nothing after its end, and begins nothing", async () => {
