@@ -69,6 +69,7 @@ export class RunningDump {
     cursor.reset(buffer.view, received);
     while (cursor.next()) {
       if (this.isOurs(cursor)) this.takeMessage(buffer, cursor);
+      else if (this.isOfAnother(cursor)) this.fail("an answer to another request came");
     }
     if (received > buffer.bytes.length) {
       this.counters.truncated++;
@@ -150,6 +151,13 @@ export class RunningDump {
   /** The first reason stands. */
   private fail(reason: string): void {
     this.reason ??= reason;
+  }
+
+  /** The kernel answers one request at a time here: an answer that nobody waits for means that something was missed. */
+  private isOfAnother({ sequence, portId, type }: MessageCursor): boolean {
+    return (
+      portId === this.portId && sequence !== this.sequence && type !== NLMSG_ERROR && type !== NLMSG_NOOP
+    );
   }
 
   private isOurs(cursor: MessageCursor): boolean {

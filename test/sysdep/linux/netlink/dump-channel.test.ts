@@ -139,11 +139,17 @@ describe("DumpChannel", () => {
     expect((await dump(set)).reply.errno).toBe(ENOENT);
   });
 
-  it("takes nothing from another sender, sequence number or port", async () => {
+  it("is incomplete when an answer to another request comes in between, of which it takes nothing", async () => {
+    const set = setUp();
+    set.socket.queue({ bytes: bytesOf(route(8, 77)) }, { bytes: bytesOf(route(1), doneMessage(1)) });
+    const { reply, seen } = await dump(set);
+    expect([reply.complete, reply.reason, seen]).toEqual([false, "an answer to another request came", [1]]);
+  });
+
+  it("takes nothing from another sender or port", async () => {
     const set = setUp();
     set.socket.queue(
       { bytes: bytesOf(route(9), doneMessage(1)), sender: 1234 },
-      { bytes: bytesOf(route(8, 77), doneMessage(77)) },
       { bytes: message(RTM_NEWROUTE, NLM_F_MULTI, 1, [7], 99) },
       -EINTR,
       { bytes: bytesOf(route(1), doneMessage(1)) },
