@@ -125,6 +125,14 @@ it("the recording has every message that strace sees", async () => {
   for (const { flag, net } of FAMILIES) await ns.ip(`${flag} route del ${net(1)} metric 32`);
   await converged(ns, WANTED, 10_000);
   await krtd.scan();
+  // What an event called for may still be to come.
+  let count = 0;
+  const quiet = async (): Promise<boolean> => {
+    const counted = count;
+    count = (await recording.messages()).length;
+    return counted === count;
+  };
+  await waitFor("nothing more is sent", quiet, 10_000, 600);
   const sent = (await recording.messages()).slice(before);
   strace.kill("SIGTERM");
   await ended;

@@ -41,7 +41,10 @@ export function openForger(ns: Netns): Forger {
     toPort(port, bytes) {
       const sent = send(port, 0, bytes);
       const EAGAIN = 11;
-      if (sent < 0 && sent !== -EAGAIN) throw new Error(`Cannot send to port ${port}: errno ${-sent}`);
+      // Nobody has the port yet, or any more.
+      const ECONNREFUSED = 111;
+      if (sent < 0 && sent !== -EAGAIN && sent !== -ECONNREFUSED)
+        throw new Error(`Cannot send to port ${port}: errno ${-sent}`);
       return sent >= 0;
     },
     toGroup(group, bytes) {
