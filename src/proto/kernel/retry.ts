@@ -169,9 +169,13 @@ export class WaitingRoutes {
     return this.groups.size;
   }
 
-  /** The failure that routes with these attributes wait for, or 0: it makes no sense to try another now. */
+  /**
+   * The failure that routes with these attributes wait for, or 0: it makes no sense to try another now. While the only
+   * one of a group is being tried nothing is known: it may come to want something else before its turn.
+   */
   failureOf(attrs: AttrsId): number {
-    return this.groups.get(attrs)?.failure ?? 0;
+    const group = this.groups.get(attrs);
+    return group === undefined || group.nodes.length === 0 ? 0 : group.failure;
   }
 
   add(node: NodeId, attrs: AttrsId, failure: number): void {

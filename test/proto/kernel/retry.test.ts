@@ -71,6 +71,19 @@ describe("WaitingRoutes", () => {
     return { waiting, references };
   }
 
+  it("knows of no failure while the only one of a group is being tried", () => {
+    const waiting = new WaitingRoutes({ retain: () => {}, release: () => {} });
+    waiting.add(1, 7, 3);
+    expect(waiting.failureOf(7)).toBe(3);
+    waiting.probe(
+      () => true,
+      () => {},
+    );
+    expect(waiting.failureOf(7)).toBe(0);
+    waiting.add(1, 7, 4);
+    expect(waiting.failureOf(7)).toBe(4);
+  });
+
   it("tries one route of a group and holds the others back", () => {
     const { waiting, references } = setup();
     for (const node of [1, 2, 3]) waiting.add(node, 7, 4);
