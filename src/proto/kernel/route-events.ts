@@ -243,7 +243,9 @@ export class RouteEvents {
 
   /** What we believed of the net may be wrong: nothing is replaced there before a scan has looked. */
   private doubt(node: NodeId, more: number, reason: string): void {
-    const { flags } = this.options.state.table.fib;
+    const { state } = this.options;
+    const { flags } = state.table.fib;
+    state.mayHaveNexthops(node);
     flags[node] = (flags[node]! & ~SYNCED) | DIRTY | more;
     this.look(reason);
   }

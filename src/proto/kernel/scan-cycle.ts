@@ -20,7 +20,7 @@ import { Alarm } from "../../lib/alarm.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { KernelReport, ScanState } from "../../nest/protocol.ts";
-import { DRIFTED, RIVAL, SENT } from "../../nest/sync-flags.ts";
+import { DRIFTED } from "../../nest/sync-flags.ts";
 import type { KernelRoute, Os } from "../../sysdep/os.ts";
 import type { KernelConfig } from "./config.ts";
 import { DeletionGuard } from "./deletion-guard.ts";
@@ -194,11 +194,8 @@ export class ScanCycle {
   eventsLost(): void {
     this.losses++;
     this.deaf = true;
-    this.options.state.unheard = true;
+    this.options.state.eventsLost();
     this.earlyEnd.forgetFat();
-    // A foreign route may have come before ours at any key: until a scan has looked nothing is replaced in place.
-    const { flags } = this.options.state.table.fib;
-    for (let node = 0; node < flags.length; node++) if ((flags[node]! & SENT) !== 0) flags[node]! |= RIVAL;
   }
 
   /** Notifications come again, and none will be missing. Resolves with whether all that can be seen was looked at. */

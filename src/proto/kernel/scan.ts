@@ -6,7 +6,6 @@
 
 import { assertNever } from "../../lib/assert.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { EEXIST } from "../../lib/errno.ts";
 import { ATTRS_NEXTHOPS, AttrsDraft } from "../../nest/attrs-draft.ts";
 import type { NodeId } from "../../nest/route.ts";
 import {
@@ -32,12 +31,10 @@ import type { AlienRoutes } from "./learn.ts";
 import { Lookahead } from "./lookahead.ts";
 import { packRival } from "./rival.ts";
 import { PROTECTED } from "./safety.ts";
-import { extraNexthops } from "./siblings.ts";
+import { extraNexthops, FOREIGN_NEXTHOPS } from "./siblings.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
 import { classify } from "./verdict.ts";
-
-const FOREIGN_NEXTHOPS = "Somebody added nexthops to this route";
 
 export interface ScanOptions {
   readonly state: SyncState;
@@ -282,7 +279,7 @@ export class RouteScan implements RouteSink {
   private judgeSiblings(node: NodeId, route: KernelRoute): void {
     const { state } = this.options;
     const { fib } = state.table;
-    const failure = state.failures.intern({ errno: EEXIST, message: FOREIGN_NEXTHOPS, class: "rival" });
+    const failure = state.failures.intern(FOREIGN_NEXTHOPS);
     const before = (fib.flags[node]! & SENT) === 0 ? 0 : state.sentAttrs[node]!;
     this.recordShown(node, route);
     fib.flags[node]! |= VERDICT_SEEN;

@@ -5,6 +5,7 @@
  * kernel checks for each; what is still there afterwards is foreign, and stays.
  */
 
+import { EEXIST } from "../../lib/errno.ts";
 import type { AttrsTable } from "../../nest/attrs.ts";
 import {
   ATTRS_HEADER_WORDS,
@@ -18,7 +19,15 @@ import {
   NEXTHOP_WORDS,
 } from "../../nest/attrs-draft.ts";
 import type { AttrsId } from "../../nest/route.ts";
+import type { Failure } from "./retry.ts";
 import { hasOnlyGateways } from "./write-batch.ts";
+
+/** How a route fails that has extra nexthops still after they were to be deleted: they are not ours. */
+export const FOREIGN_NEXTHOPS: Failure = {
+  errno: EEXIST,
+  message: "Somebody added nexthops to this route",
+  class: "rival",
+};
 
 /**
  * Puts the nexthops that `shown` has beyond `wanted` into `extra` and returns true, if `shown` has all the wanted

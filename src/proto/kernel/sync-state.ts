@@ -27,6 +27,7 @@ import {
   INSTALLED,
   MISSED,
   QUEUED,
+  RIVAL,
   SENT,
   SYNC_ERROR,
   SYNCED,
@@ -35,6 +36,7 @@ import { WALK_SLICE } from "../../nest/walk.ts";
 import type { Contest } from "./contest.ts";
 import { type Failure, Failures, failureState, isProbed, type RetryClass } from "./retry.ts";
 import type { Safety } from "./safety.ts";
+import { FOREIGN_NEXTHOPS } from "./siblings.ts";
 
 /** How many routes are not where they should be. */
 class FailingCount {
@@ -201,6 +203,22 @@ export class SyncState {
     if (this.attempts[node]! < 255) this.attempts[node]!++;
     const known = this.failures.get(failure);
     if (this.attempts[node] === 1 && known !== null && !quiet) this.onFailure(node, known);
+  }
+
+  /** A foreign route may have come before ours at any key: until a scan has looked nothing is replaced in place. */
+  eventsLost(): void {
+    this.unheard = true;
+    const { flags } = this.table.fib;
+    for (let node = 0; node < flags.length; node++) {
+      if ((flags[node]! & SENT) === 0) continue;
+      flags[node]! |= RIVAL;
+      this.mayHaveNexthops(node);
+    }
+  }
+
+  /** Something may have come to the node's route: nexthops that were foreign ones so far may be ours now. */
+  mayHaveNexthops(node: NodeId): void {
+    if (this.failures.get(this.failure[node]!) === FOREIGN_NEXTHOPS) this.clearFailure(node);
   }
 
   clearFailure(node: NodeId): void {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { type Fixture, fixture, ip } from "./fixture.ts";
+import { type Fixture, fixture, ip, OWN } from "./fixture.ts";
 
 let f: Fixture;
 afterEach(async () => {
@@ -52,5 +52,41 @@ describe("IPv6, nexthops that somebody else appends to our route", () => {
     expect(f.protocol.drift.map(({ kind, reaction }) => `${kind} ${reaction}`)).toEqual(["changed scan"]);
     expect(f.protocol.report().repaired).toBe(0);
     expect(f.status(NET).state).toBe("failed");
+  });
+});
+
+describe("IPv6, nexthops with our number that somebody appends to our route", () => {
+  const add = (): number =>
+    f.foreign({
+      op: "append",
+      prefix: NET,
+      metric: 32,
+      protocol: OWN,
+      nexthops: [{ gateway: ip("2001:db8:0:1::9"), device: 0 }],
+    });
+  const shown = (): number => f.kernel.entries(6, 254).filter(({ protocol }) => protocol === OWN).length;
+  const begin = async (): Promise<void> => {
+    f = await fixture({ family: 6 });
+    f.want(NET, { nexthops: [{ via: "2001:db8:0:1::2" }] });
+    await f.start();
+    f.writes();
+    add();
+    for (let i = 0; i < 100 && f.writes().length === 0; i++) await f.clock.advance(10);
+  };
+  const end = async (): Promise<void> => {
+    await f.clock.advance(30_000);
+    expect([shown(), f.status(NET).state]).toEqual([1, "synced"]);
+  };
+
+  it("go again, though the same came back before a scan saw them gone", async () => {
+    await begin();
+    add();
+    await end();
+  });
+  it("go again, though nobody heard of those that came back", async () => {
+    await begin();
+    add();
+    f.os.loseEvents();
+    await end();
   });
 });
