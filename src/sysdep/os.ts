@@ -169,7 +169,11 @@ export interface Os {
   close(): Promise<void>;
   /** Whether this process may change routes here (CAP_NET_ADMIN), asked of the kernel without changing anything. */
   mayWrite(): Promise<boolean>;
-  /** Links first, then addresses of both families. Never rejects for what the kernel says: see the outcome. */
+  /**
+   * Links first, then addresses of both families. Never rejects for what the kernel says: see the outcome. What a monitor
+   * has to tell of the time before they were read it has told before the sink hears of the first, unless it is paused or
+   * in a storm: a route that comes and goes with its link must not be heard of after it is known that the link went.
+   */
   scanInterfaces(sink: InterfaceSink): Promise<ScanOutcome>;
   scanRoutes(query: RouteQuery, sink: RouteSink): Promise<ScanOutcome>;
   /**

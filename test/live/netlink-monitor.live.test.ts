@@ -47,6 +47,26 @@ afterEach(async () => {
   await rig.dispose();
 });
 
+describe("scanInterfaces()", () => {
+  it("ends when all is told that happened before it looked, though nobody had read it", async () => {
+    await start();
+    // The event loop stands still meanwhile: the notifications wait in the socket.
+    const ip = (line: string) => execFileSync("ip", ["-n", rig.ns.name, ...line.split(" ")]);
+    for (let i = 0; i < 200; i++) ip(`route add 192.0.2.${i}/32 via 10.0.0.2 dev v0`);
+    ip("link set v0 down");
+    const told: string[] = [];
+    const outcome = await rig.os.scanInterfaces({
+      link: ({ name }) => {
+        if (name === "v0") told.push(...seen);
+      },
+      address: () => {},
+    });
+    expect(outcome.complete).toBe(true);
+    expect(told.filter((line) => line.startsWith("+ "))).toHaveLength(200);
+    expect(told).toContain("link v0 down");
+  });
+});
+
 describe("monitor()", () => {
   it("tells routes of others that come, change and go, of both families", async () => {
     await start();

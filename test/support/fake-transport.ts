@@ -47,6 +47,8 @@ export class FakeTransport implements NetlinkTransport {
   answerDump: (request: DumpRequest, index: number) => FakeDump = () => ({});
   groups: readonly number[] = [];
   opened = 0;
+  /** Notifications that wait in the socket. */
+  readonly unread: FakeMessage[] = [];
   private onMessage: Parameters<NetlinkTransport["subscribe"]>[1] | null = null;
   private onLost: (reason: string) => void = () => {};
   private following = 1;
@@ -99,6 +101,10 @@ export class FakeTransport implements NetlinkTransport {
       });
       if (this.autoAnswer !== null) resolve(this.autoAnswer);
     });
+  }
+
+  async catchUp(): Promise<void> {
+    for (const { type, payload } of this.unread.splice(0)) this.notify(type, payload);
   }
 
   async subscribe(

@@ -46,6 +46,7 @@ export class InterfaceScanner {
       await new Promise<void>((resolve) => this.clock.after(BACKOFF_MS, resolve));
       pass = await this.pass();
     }
+    await this.transport.catchUp();
     for (const link of pass.links) sink.link(link);
     for (const address of pass.addresses) sink.address(address);
     return pass.outcome;

@@ -94,6 +94,7 @@ export class ModelOs implements Os {
     const reason = this.faults.takeIncompleteInterfaceScan();
     const links = kernel.links.all().map((link) => kernel.links.info(link));
     const shown = reason === null ? links : links.slice(0, links.length >> 1);
+    for (const monitor of this.monitors) monitor.deliver();
     for (const link of shown) sink.link(link);
     const addresses = reason === null ? [...kernel.addresses(4), ...kernel.addresses(6)] : [];
     for (const address of addresses) sink.address(address);
@@ -236,7 +237,7 @@ class ModelMonitor implements Monitor {
     this.sink.lost(reason);
   }
 
-  private deliver(): void {
+  deliver(): void {
     this.scheduled = false;
     while (!this.paused && !this.closed) {
       const event = this.queue.shift();

@@ -4,8 +4,14 @@ import { describe, expect, it } from "vitest";
 import { EINVAL, EPERM } from "../../../src/lib/errno.ts";
 import { silentLog } from "../../../src/lib/log.ts";
 import { LinuxOs, openLinuxOs } from "../../../src/sysdep/linux/index.ts";
-import { RTM_NEWROUTE } from "../../../src/sysdep/linux/netlink/constants.ts";
+import {
+  RTM_DELNEXTHOP,
+  RTM_GETLINK,
+  RTM_NEWLINK,
+  RTM_NEWROUTE,
+} from "../../../src/sysdep/linux/netlink/constants.ts";
 import { FakeTransport } from "../../support/fake-transport.ts";
+import { capturedMessages } from "../../support/netlink-fixtures.ts";
 
 const attrs = { words: new Int32Array(0), offset: () => 0 };
 
@@ -24,6 +30,29 @@ describe("LinuxOs", () => {
     expect(await os.mayWrite()).toBe(allowed);
     expect(transport.batches[0]).toMatchObject({ count: 1, messages: [{ type: RTM_NEWROUTE, flags: 5 }] });
     expect(os.counters.routeWrites).toBe(0);
+  });
+
+  it("has told what waited before scanInterfaces() shows anything", async () => {
+    const { transport, os } = setUp();
+    const seen: string[] = [];
+    const link = () => void seen.push("link");
+    const nothing = () => {};
+    await os.monitor({
+      link: nothing,
+      address: nothing,
+      linkGone: nothing,
+      addressGone: nothing,
+      nexthopGone: () => void seen.push("nexthop gone"),
+      route: nothing,
+      lost: nothing,
+    });
+    const [message] = capturedMessages("links");
+    transport.answerDump = ({ type }) => {
+      transport.unread.push({ type: RTM_DELNEXTHOP, payload: new Uint8Array(8) });
+      return { messages: type === RTM_GETLINK ? [{ type: RTM_NEWLINK, payload: message!.bytes }] : [] };
+    };
+    await os.scanInterfaces({ link, address: nothing });
+    expect(seen).toEqual(["nexthop gone", "nexthop gone", "link"]);
   });
 
   it("counts what the transport and the decoders count", async () => {

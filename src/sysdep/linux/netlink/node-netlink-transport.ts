@@ -136,6 +136,8 @@ export class NodeNetlinkTransport implements NetlinkTransport {
     });
   }
 
+  async catchUp(): Promise<void> {}
+
   async subscribe(): Promise<Subscription> {
     throw new KrtdError(
       "unsupported",

@@ -29,7 +29,7 @@ import type { Subscription } from "./transport.ts";
 const NOTIFICATION_BYTES = 128 * 1024;
 /** Datagrams read in one turn of the event loop: well under a millisecond. */
 const DATAGRAMS_PER_TURN = 64;
-/** A drain that has not come to an end by then has met a storm. */
+/** A drain, or a catching up, that has not come to an end by then has met a storm. */
 export const DRAIN_LIMIT_MS = 1000;
 
 export type NotifyHandler = (
@@ -100,6 +100,13 @@ export class NotifyChannel {
     };
   }
 
+  /** As NetlinkTransport.catchUp() says. */
+  async catchUp(): Promise<void> {
+    const { clock } = this.options;
+    const deadline = clock.now() + DRAIN_LIMIT_MS;
+    while (this.watching !== null && !this.read() && clock.now() < deadline) await clock.yield();
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     this.stopWatching();
@@ -125,7 +132,7 @@ export class NotifyChannel {
 
   private watch(): void {
     if (this.watching !== null || this.listener === null || this.failed !== 0) return;
-    this.watching = this.socket.watch(() => this.read());
+    this.watching = this.socket.watch(() => void this.read());
   }
 
   private stopWatching(): void {
@@ -180,15 +187,15 @@ export class NotifyChannel {
     return true;
   }
 
-  /** The event loop calls again while more is there, after everything else had its turn. */
-  private read(): void {
+  /** True: nothing waits any more. Otherwise the event loop calls again, after everything else had its turn. */
+  private read(): boolean {
     for (let count = 0; count < DATAGRAMS_PER_TURN && this.watching !== null; count++) {
       const received = this.socket.receiveNow(this.buffer);
       if (received >= 0) {
         this.take(received);
       } else if (received === -EAGAIN) {
         this.checkDrops();
-        return;
+        return true;
       } else if (received === -ENOBUFS) {
         this.options.counters.overruns++;
         this.knownDrops = this.socket.drops();
@@ -197,9 +204,10 @@ export class NotifyChannel {
         this.failed = -received;
         this.stopWatching();
         this.lost(`reading failed: ${errnoText(-received)}`);
-        return;
+        return true;
       }
     }
+    return false;
   }
 
   private checkDrops(): void {

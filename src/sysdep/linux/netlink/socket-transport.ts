@@ -144,6 +144,10 @@ export class SocketTransport implements NetlinkTransport {
     return notify.subscribe(groups, onMessage, onLost);
   }
 
+  async catchUp(): Promise<void> {
+    await this.opened().notify.catchUp();
+  }
+
   /** The name may stand for another namespace by now, whose news would be wrong here. */
   private reopenNotify(): NetlinkSocket {
     const { netns = null, rxBufferBytes } = this.options;

@@ -71,6 +71,11 @@ export interface NetlinkTransport {
    * Batches are sent in the order of the calls; a second may be handed in while the first is under way.
    */
   batch(bytes: Uint8Array, length: number, count: number, firstSequence: number): Promise<BatchReply>;
+  /**
+   * Resolves when all notifications that wait now have been handed on: at once while there is no subscription or it is
+   * paused, and after a second of a storm that does not end.
+   */
+  catchUp(): Promise<void>;
   /** Joins the multicast groups (RTNLGRP_*). `port`: nlmsg_pid; `ownEcho`: that of this transport's command socket. */
   subscribe(
     groups: readonly number[],

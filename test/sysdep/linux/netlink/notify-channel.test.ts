@@ -110,6 +110,54 @@ describe("NotifyChannel", () => {
 
 const news = (value: number) => ({ bytes: message(24, 0, 0, [value]) });
 
+describe("NotifyChannel.catchUp()", () => {
+  it("tells all that waits, however much, a few at a time", async () => {
+    const { socket, channel, seen, clock, subscribe } = setUp();
+    subscribe();
+    socket.queue(...Array.from({ length: 500 }, (_, i) => news(i % 200)));
+    const turns: number[] = [];
+    clock.yield = async () => void turns.push(seen.length);
+    await channel.catchUp();
+    expect(seen).toHaveLength(500);
+    expect(turns).toEqual([64, 128, 192, 256, 320, 384, 448]);
+  });
+
+  it("tells a loss as well, and goes on", async () => {
+    const { socket, channel, seen, subscribe } = setUp();
+    subscribe();
+    socket.queue(news(1), -ENOBUFS, news(2));
+    await channel.catchUp();
+    expect(seen).toEqual(["24:1", "lost: the receive buffer overflowed", "24:2"]);
+  });
+
+  it("gives up on a storm that does not end", async () => {
+    const { socket, channel, clock, subscribe } = setUp();
+    subscribe();
+    let read = 0;
+    socket.receiveNow = () => {
+      if (++read % 64 === 0) clock.time += 10;
+      return 0;
+    };
+    await channel.catchUp();
+    expect(clock.time).toBe(DRAIN_LIMIT_MS);
+  });
+
+  it("touches nothing while it is paused, nor without anybody who listens, nor after the end", async () => {
+    const { socket, channel, seen, subscribe } = setUp();
+    await channel.catchUp();
+    const subscription = subscribe();
+    subscription.pause();
+    socket.queue(...Array.from({ length: 100 }, () => news(2)));
+    await channel.catchUp();
+    expect(seen).toEqual([]);
+    subscription.resume();
+    const end = channel.catchUp();
+    await channel.close();
+    await end;
+    expect(seen).toHaveLength(64);
+  });
+});
+
 describe("NotifyChannel after a loss", () => {
   it("reads nothing while it is paused, throws that away in the drain, and goes on with what came after", async () => {
     const { socket, seen, subscribe } = setUp();
