@@ -14,7 +14,9 @@ const FILES = Object.assign({}, ...SETS.map(({ files }) => files)) as Readonly<R
 fault("SIGHUP under churn", { short: 1, full: 30 }, async (world) => {
   const { random, ns, note } = world;
   await world.populate();
-  const krtd = await world.startSynced(SETS[0].config({ kernel: { learn: true } }), { files: FILES });
+  const config = (set: (typeof SETS)[number], learn: boolean): string =>
+    set.config({ kernel: { learn }, root: { safety: { "max-delete-percent": 100 } } });
+  const krtd = await world.startSynced(config(SETS[0], true), { files: FILES });
   const churn = FAMILIES.flatMap(({ net, host, gateway, otherGateway }) => [
     ...Array.from({ length: 20 }, (_, i) => `route add ${net(300 + i)} via ${gateway} metric 9 proto 11`),
     `route replace ${host(2)} via ${otherGateway} metric 31 proto 12`,
@@ -32,13 +34,13 @@ fault("SIGHUP under churn", { short: 1, full: 30 }, async (world) => {
     await using _loop = await startIpLoop(ns, world.directory, churn);
     for (let i = random.between(10, 30); i > 0; i--) {
       last = random.pick(SETS);
-      await write(last.config({ kernel: { learn: random.chance(0.7) } }));
+      await write(config(last, random.chance(0.7)));
       krtd.signal("SIGHUP");
       const pauseMs = random.between(0, 80);
       note(`SIGHUP for ${last.wanted[4].length} routes, then ${pauseMs} ms`);
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
-    await write(last.config({ kernel: { learn: true } }));
+    await write(config(last, true));
     krtd.signal("SIGHUP");
     note("the last SIGHUP");
   }

@@ -1,8 +1,11 @@
 /**
  * What a scan found that nobody wants is "held" until every source of routes has fed, and then goes only when it is not
- * too much at once: more than `safety.max-delete-percent`
- * of all routes of ours that the dump showed is withheld until somebody forces it, the configuration wants the routes
- * again, or allows more. Everything else goes on as ever.
+ * too much at once: more than `safety.max-delete-percent` of our routes is withheld until somebody forces it, the
+ * configuration wants the routes again, or allows more. Everything else goes on as ever, and routes that come to stand
+ * there meanwhile do not make it less.
+ *
+ * Our routes are those that the dump showed. Once nothing was withheld the configuration is trusted, and what it wants
+ * and we have sent counts as well: it may be gone with a link, and be there again in a moment.
  */
 
 import type { Log } from "../../lib/log.ts";
@@ -20,6 +23,7 @@ export class DeletionGuard {
   private readonly log: Log;
   private forced: boolean;
   private told = 0;
+  private trusted = false;
 
   /** `forced`: the first scan that may delete anything deletes all of it. */
   constructor(options: {
@@ -42,8 +46,11 @@ export class DeletionGuard {
     this.forced = true;
   }
 
-  /** Empties the list of what nobody wants, of so many that a complete dump showed, when that has to stay. */
-  sift(stale: StaleRoutes, standing: number, allFed: boolean): void {
+  /**
+   * Empties the list of what nobody wants when that has to stay. `standing`: routes of ours that the complete dump showed;
+   * `wanted` counts those that are wanted and were sent, shown or not.
+   */
+  sift(stale: StaleRoutes, standing: number, wanted: () => number, allFed: boolean): void {
     const { log, name } = this;
     const routes = stale.size;
     this.held = routes > 0 && !allFed;
@@ -54,14 +61,20 @@ export class DeletionGuard {
       });
       stale.clear();
     } else if (this.writable) {
-      if (this.withholds({ deletions: routes, standing })) stale.clear();
+      if (this.withholds(routes, standing, wanted)) stale.clear();
       else if (routes > 0) log.info("removing stale routes of ours", { protocol: name, routes });
     }
   }
 
   /** Says so once while it is the same. */
-  private withholds(found: Deletions): boolean {
-    const withhold = !this.forced && isTooMany(found, this.safety.maxDeletePercent);
+  private withholds(deletions: number, shown: number, wanted: () => number): boolean {
+    const { maxDeletePercent } = this.safety;
+    let found: Deletions = { deletions, standing: Math.min(shown, this.withheld?.standing ?? shown) };
+    if (this.trusted && isTooMany(found, maxDeletePercent)) {
+      found = { deletions, standing: Math.max(shown, deletions + wanted()) };
+    }
+    const withhold = !this.forced && isTooMany(found, maxDeletePercent);
+    this.trusted = !withhold;
     this.withheld = withhold ? found : null;
     const count = withhold ? found.deletions : 0;
     if (withhold && count !== this.told) {
@@ -70,7 +83,7 @@ export class DeletionGuard {
         unwanted: found.deletions,
         routes: found.standing,
         percent: Math.ceil((found.deletions * 100) / found.standing),
-        "max-delete-percent": this.safety.maxDeletePercent,
+        "max-delete-percent": maxDeletePercent,
         hint: `delete them with "krtctl scan --force ${this.name}", or configure what wants them`,
       });
     }

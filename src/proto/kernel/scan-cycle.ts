@@ -323,7 +323,7 @@ export class ScanCycle {
     const { losses } = this;
     this.state = "pruning";
     this.initialized = true;
-    this.guard.sift(scan.stale, scan.standing, this.released);
+    this.guard.sift(scan.stale, scan.standing, () => state.wantedCount(), this.released);
     let missing = 0;
     let unjudged = 0;
     const whole = await prune({

@@ -205,6 +205,14 @@ export class SyncState {
     if (this.attempts[node] === 1 && known !== null && !quiet) this.onFailure(node, known);
   }
 
+  /** How many routes are wanted and were sent. Counts them. */
+  wantedCount(): number {
+    let count = 0;
+    for (const flags of this.table.fib.flags)
+      if ((flags & (SENT | INSTALLED)) === (SENT | INSTALLED)) count++;
+    return count;
+  }
+
   /** A foreign route may have come before ours at any key: until a scan has looked nothing is replaced in place. */
   eventsLost(): void {
     this.unheard = true;

@@ -81,7 +81,7 @@ describe.each(FAMILIES)("a prune in IPv$family", ({ family, hop, next, net }) =>
       "max-delete-percent": 50,
     });
     expect(f.protocol.info()).toBe(
-      "15 of 21 routes (72 %) are not wanted and not deleted, as safety.max-delete-percent is 50: krtctl scan --force k",
+      "15 of 20 routes (75 %) are not wanted and not deleted, as safety.max-delete-percent is 50: krtctl scan --force k",
     );
     f.want(net(101), via);
     f.unwant(net(17));
@@ -91,6 +91,33 @@ describe.each(FAMILIES)("a prune in IPv$family", ({ family, hop, next, net }) =>
     found(200);
     await f.scan();
     expect(errors(), "another number is news").toHaveLength(2);
+  });
+
+  it("still withholds it when more routes stand beside it than it is", async () => {
+    await begin(15, 0);
+    for (let i = 0; i < 40; i++) f.want(net(100 + i), via);
+    await f.start();
+    f.writes();
+    await f.scan();
+    await f.scan();
+    expect(deleted()).toBe(0);
+    expect(f.protocol.report().withheld).toBe(15);
+    expect(f.protocol.info()).toContain("15 of 15 routes (100 %)");
+  });
+
+  it("counts what is wanted and went with its link as standing, once nothing is withheld", async () => {
+    await begin(0, 40);
+    await f.start();
+    const v0 = f.kernel.links.byName("v0")!.ifindex;
+    f.kernel.setDown(v0);
+    f.kernel.setUp(v0);
+    f.kernel.addAddress(v0, ip(family === 4 ? "10.0.0.1" : "2001:db8:0:1::1"), family === 4 ? 24 : 64);
+    for (let i = 100; i < 115; i++) found(i);
+    f.os.loseEvents();
+    await f.clock.advance(5000);
+    expect(errors()).toEqual([]);
+    expect(f.protocol.report().withheld).toBe(0);
+    expect(f.shown()).toHaveLength(40);
   });
 
   it("does not look again and again at what it withholds", async () => {
