@@ -31,6 +31,13 @@ import { KEPT, missingDevice, WriteBatch } from "./write-batch.ts";
 const BATCH = 1024;
 /** Nodes looked at before the event loop has its turn: most of a dead gateway's need no message at all. */
 const EXAMINED_PER_TURN = 4096;
+interface SentBatch {
+  readonly batch: WriteBatch;
+  /** How much news there was when it was sent. */
+  readonly news: number;
+  readonly answered: Promise<void>;
+}
+
 export class ExportQueue {
   /** Routes of ours without a node, to be deleted by their exact key after all that is in the ring. */
   readonly stale: StaleRoutes;
@@ -48,6 +55,8 @@ export class ExportQueue {
   readonly writable: boolean;
   private readonly ring = new NodeRing();
   private readonly free: WriteBatch[];
+  /** Batches without an answer, the oldest first. */
+  private readonly underway: SentBatch[] = [];
   private readonly probes = new Set<NodeId>();
   private readonly released: ReleasedGroups;
   private readonly clock: Clock;
@@ -99,6 +108,18 @@ export class ExportQueue {
   /** Everything that is to be sent was sent and answered. */
   get idle(): boolean {
     return this.running === null && this.size === 0;
+  }
+
+  /** The nodes that are queued or under way, each once, when no more than `few` are queued; otherwise null. */
+  busyNodes(few: number): ReadonlySet<NodeId> | null {
+    if (this.ring.size > few) return null;
+    const nodes = new Set<NodeId>();
+    for (let i = 0; i < this.ring.size; i++) nodes.add(this.ring.at(i));
+    for (const { batch } of this.underway) {
+      for (let i = 0; i < batch.routes.count; i++) nodes.add(batch.node[i]!);
+    }
+    nodes.delete(0);
+    return nodes;
   }
 
   private get waitingToBeSent(): number {
@@ -202,11 +223,7 @@ export class ExportQueue {
   }
 
   private async pump(): Promise<void> {
-    const underway: {
-      readonly batch: WriteBatch;
-      readonly news: number;
-      readonly answered: Promise<void>;
-    }[] = [];
+    const { underway } = this;
     for (;;) {
       while (this.free.length > 0 && !this.held) {
         const batch = this.free.at(-1)!;
@@ -215,13 +232,13 @@ export class ExportQueue {
         this.free.pop();
         underway.push({ batch, news: this.news, answered: this.os.writeRoutes(batch.routes) });
       }
-      const oldest = underway.shift();
+      const [oldest] = underway;
       if (oldest === undefined) {
         if (this.waitingToBeSent === 0 || this.held) return;
         await this.clock.yield();
         continue;
       }
-      await oldest.answered;
+      await oldest.answered.finally(() => underway.shift());
       const { refusals } = this.outcomes;
       if (this.outcomes.settle(oldest.batch)) {
         this.wake();

@@ -15,6 +15,11 @@ export class NodeRing {
     return this.count;
   }
 
+  /** The i-th oldest, 0 ≤ i < size. */
+  at(i: number): NodeId {
+    return this.slots[(this.first + i) & (this.slots.length - 1)]!;
+  }
+
   push(node: NodeId): void {
     if (this.count === this.slots.length) this.grow();
     this.slots[(this.first + this.count) & (this.slots.length - 1)] = node;

@@ -9,12 +9,14 @@ import { DIRTY, INFLIGHT, INSTALLED, QUEUED, SENT } from "../../nest/sync-flags.
 import { walkNodes } from "../../nest/walk.ts";
 import type { SafetyConfig } from "./config.ts";
 import type { ExportQueue } from "./export-queue.ts";
-import type { Deletions } from "./safety.ts";
+import { type Deletions, FEW } from "./safety.ts";
 import type { ScanCycle } from "./scan-cycle.ts";
 import type { SyncState } from "./sync-state.ts";
 
 /** Nodes counted between two yields: some tenths of a millisecond, with a long list of protected prefixes a few. */
 const SLICE = 65_536;
+/** So many queued nodes are looked at one by one. */
+const LOOKED_AT = 4096;
 
 export class SafetyRails {
   private readonly state: SyncState;
@@ -36,19 +38,28 @@ export class SafetyRails {
 
   /**
    * What stands in the kernel, and how much of that goes as things are; nothing where nothing is ever written. What is
-   * protected stands and does not go.
+   * protected stands and does not go. With too few deletions to be asked about, what stands is not counted: a change of
+   * one route must not walk over a million.
    */
-  deletions(): Promise<Deletions> {
-    return this.count(SENT | INSTALLED);
+  async deletions(): Promise<Deletions> {
+    const { fib } = this.state.table;
+    const { safety } = this.state;
+    const goes = (flags: number): boolean =>
+      (flags & (SENT | INSTALLED)) === SENT && (flags & (QUEUED | INFLIGHT)) !== 0;
+    const busy = this.queue.busyNodes(LOOKED_AT);
+    if (busy === null) return this.count(goes);
+    let deletions = 0;
+    for (const node of busy) if (goes(fib.flags[node]!) && !safety.protectsNode(fib, node)) deletions++;
+    return deletions < FEW ? { deletions, standing: deletions } : this.count(goes);
   }
 
   /** What a stop would delete, as it is without `persist`. */
   flush(): Promise<Deletions> {
-    return this.count(SENT);
+    return this.count(() => true);
   }
 
-  /** In slices. Nodes go that have SENT alone of the `asked` flags. */
-  private async count(asked: number): Promise<Deletions> {
+  /** In slices. `goes` tells by the flags of a node that has SENT. */
+  private async count(goes: (flags: number) => boolean): Promise<Deletions> {
     const { safety, table } = this.state;
     let standing = 0;
     let deletions = 0;
@@ -60,7 +71,7 @@ export class SafetyRails {
       const flags = fib.flags[node]!;
       if ((flags & SENT) === 0) continue;
       standing++;
-      if ((flags & asked) === SENT && !safety.protectsNode(fib, node)) deletions++;
+      if (goes(flags) && !safety.protectsNode(fib, node)) deletions++;
     }
     return { deletions, standing };
   }

@@ -15,7 +15,7 @@ import type { SafetyConfig } from "./config.ts";
 import type { Failure } from "./retry.ts";
 
 /** Fewer deletions than this are never asked about: with two routes one of them is half. */
-const FEW = 10;
+export const FEW = 10;
 
 /** Of a route that would have to replace what stands at a protected prefix. No write was tried: no errno. */
 export const PROTECTED: Failure = {

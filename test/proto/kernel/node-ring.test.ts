@@ -18,6 +18,7 @@ describe("NodeRing", () => {
         model.push(id);
       }
       expect(ring.size).toBe(model.length);
+      expect(Array.from({ length: ring.size }, (_, i) => ring.at(i))).toEqual(model);
       const expected = model.splice(0, shifts);
       expect(Array.from({ length: shifts }, () => ring.shift())).toEqual(expected);
     }

@@ -226,6 +226,19 @@ describe.each(FAMILIES)("SafetyRails in IPv$family", ({ family, hop, net }) => {
     expect(f.writes()).toHaveLength(12);
   });
 
+  it("counts nothing but what goes when that is little", async () => {
+    f = await fixture({ family, safety: safety([net(0)]) });
+    for (let i = 0; i < 40; i++) f.want(net(i), via);
+    await f.start();
+    f.protocol.hold();
+    for (let i = 0; i < 10; i++) f.unwant(net(i));
+    f.want(net(50), via);
+    expect(await f.protocol.rails.deletions()).toEqual({ deletions: 9, standing: 9 });
+    f.unwant(net(10));
+    expect(await f.protocol.rails.deletions()).toEqual({ deletions: 10, standing: 40 });
+    f.protocol.release();
+  });
+
   it("leaves what would go to a scan, which withholds it", async () => {
     f = await fixture({ family });
     for (let i = 0; i < 20; i++) f.want(net(i), via);
