@@ -1,8 +1,8 @@
 /** Routes of ours that nobody wants any more, and that the kernel would not let go at once. */
 
 import { afterEach, describe, expect, it } from "vitest";
-import { EINVAL, ENODEV } from "../../../src/lib/errno.ts";
-import { type Fixture, fixture } from "./fixture.ts";
+import { EBUSY, EINVAL, ENODEV } from "../../../src/lib/errno.ts";
+import { type Fixture, fixture, ip, OWN } from "./fixture.ts";
 
 const NET = "10.1.0.0/16";
 const VIA = { nexthops: [{ via: "10.0.0.2" }] };
@@ -37,5 +37,25 @@ describe("a deletion that the kernel refuses", () => {
     expect(f.writes().length).toBeLessThan(12);
     await f.clock.advance(60_000);
     expect(f.writes().length).toBeLessThan(10);
+  });
+});
+
+describe("a stop", () => {
+  it("also finds what is left behind a route that ends the kernel's dumps", async () => {
+    f = await fixture();
+    const behind = "10.70.0.0/16";
+    f.want(behind, VIA);
+    await f.start();
+    const nexthops = Array.from({ length: 2100 }, (_, i) => ({
+      gateway: ip(`10.0.0.${2 + (i % 250)}`),
+      device: f.kernel.links.byName("v0")!.ifindex,
+    }));
+    expect(f.foreign({ op: "add", prefix: "10.50.0.0/16", metric: 20, protocol: 12, nexthops })).toBe(0);
+    await f.clock.advance(1000);
+    f.os.faults.failNextWrite(EBUSY);
+    const stopped = f.protocol.stop({ keep: false });
+    await f.clock.advance(5000);
+    await stopped;
+    expect(f.shown().filter((route) => route.includes(`proto ${OWN} `))).toEqual([]);
   });
 });
