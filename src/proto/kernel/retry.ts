@@ -162,9 +162,14 @@ interface Group {
   readonly nodes: NodeId[];
   /** With so many listed it is time to leave out those that have moved on. */
   limit: number;
+  /** The one that was given out last for a try, 0: none. */
+  tried: NodeId;
 }
 
 const SMALLEST_LIMIT = 1024;
+
+type IsMember = (node: NodeId, attrs: AttrsId) => boolean;
+type TryMember = (node: NodeId, attrs: AttrsId) => void;
 
 /** Routes that wait, by attributes. Members are checked by the caller when they are woken. */
 export class WaitingRoutes {
@@ -196,7 +201,7 @@ export class WaitingRoutes {
     let group = this.groups.get(attrs);
     if (group === undefined) {
       this.attrs.retain(attrs);
-      group = { serial: ++this.lastSerial, failure, nodes: [], limit: SMALLEST_LIMIT };
+      group = { serial: ++this.lastSerial, failure, nodes: [], limit: SMALLEST_LIMIT, tried: 0 };
       this.groups.set(attrs, group);
     }
     group.failure = failure;
@@ -216,15 +221,24 @@ export class WaitingRoutes {
 
   /**
    * Takes one route out of every group for a try. `isWaiting` tells whether a member still waits with these
-   * attributes; groups without any such member vanish.
+   * attributes; groups without any such member vanish. `isDue`: that one is yet to be sent for its group, so
+   * another would say no more.
    */
-  probe(isWaiting: (node: NodeId, attrs: AttrsId) => boolean, tryNow: (node: NodeId) => void): void {
-    for (const [attrs, group] of [...this.groups]) {
-      let node = this.take(group);
-      while (node !== undefined && !isWaiting(node, attrs)) node = this.take(group);
-      if (node === undefined) this.drop(attrs);
-      else tryNow(node);
+  probe(isWaiting: IsMember, tryNow: TryMember, isDue: IsMember = () => false): void {
+    for (const [attrs, { tried }] of [...this.groups]) {
+      if (tried === 0 || !isDue(tried, attrs)) this.probeOne(attrs, isWaiting, tryNow);
     }
+  }
+
+  /** As probe(), of one group, if there is such a group. */
+  probeOne(attrs: AttrsId, isWaiting: IsMember, tryNow: TryMember): void {
+    const group = this.groups.get(attrs);
+    if (group === undefined) return;
+    let node = this.take(group);
+    while (node !== undefined && !isWaiting(node, attrs)) node = this.take(group);
+    group.tried = node ?? 0;
+    if (node === undefined) this.drop(attrs);
+    else tryNow(node, attrs);
   }
 
   clear(): void {
