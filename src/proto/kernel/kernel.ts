@@ -288,7 +288,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     // Any new route may be the one that a gateway of ours is reached by, any other may have hidden that.
     this.gatewayMayBeReached();
     if (route.table !== this.kernelTable) return;
-    this.cycle.tableEvent(route, change === "gone");
+    this.cycle.tableEvent(route, change);
     this.events.take(route, change, port);
   }
 
