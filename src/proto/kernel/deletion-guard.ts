@@ -1,8 +1,7 @@
 /**
  * What a scan found that nobody wants is "held" until every source of routes has fed, and then goes only when it is not
- * too much at once: more than `safety.max-delete-percent`
- * of all routes of ours that the dump showed is withheld until somebody forces it, the configuration wants the routes
- * again, or allows more. Everything else goes on as ever.
+ * too much at once: more than `safety.max-delete-percent` of all routes of ours that the dump showed is withheld until
+ * somebody forces it, the configuration wants the routes again, or allows more. Everything else goes on as ever.
  */
 
 import type { Log } from "../../lib/log.ts";
