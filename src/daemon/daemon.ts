@@ -7,6 +7,7 @@ import type { KrtConfig, TableConfig } from "../config/config.ts";
 import type { ControlBackend, NamespaceView } from "../control/backend.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { OneMore } from "../lib/one-more.ts";
 import type { AttrsTable } from "../nest/attrs.ts";
 import type { ProtocolEntry } from "../nest/protocol.ts";
 import { Rtable } from "../nest/rtable.ts";
@@ -238,8 +239,10 @@ export class Daemon {
       kernels: () => this.protocols.kernelsOf(name),
       onChange: (changed, served) => this.protocols.namespaceChanged(changed, served),
     });
+    const renamed = new OneMore<void>();
     namespace.interfaces.listen(({ kind }) => {
-      if (kind === "created" || kind === "renamed") void this.protocols.devicesRenamed(name);
+      if (kind !== "created" && kind !== "renamed") return;
+      void renamed.run(() => this.protocols.devicesRenamed(name));
     });
     return namespace;
   }

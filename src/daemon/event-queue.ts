@@ -4,7 +4,7 @@
  *
  *   words   per route: LENGTH of the entry · CHANGE · PORT · family w0 w1 w2 w3 length table protocol type scope tos
  *           metric rtmFlags · OBJECTLESS (opaqueBesidesObject) · the words of its attributes
- *           per anything else: LENGTH 2 · index into `others`, as ~index
+ *           per anything else: LENGTH · -1 · room that stands for what it takes itself; it is the next of `others`
  *
  * Bounded: what does not fit is refused, and that is a loss.
  */
@@ -16,6 +16,8 @@ import type { AddressInfo, KernelRoute, LinkInfo, MonitorSink, RouteChange } fro
 const QUEUE_LIMIT_WORDS = 4 << 20;
 const FIRST_WORDS = 1 << 12;
 const HEAD = 17;
+/** What is not of a route is an object of some 250 bytes. */
+const OTHER_WORDS = 64;
 const CHANGES: readonly RouteChange[] = ["new", "replaced", "gone"];
 
 /** What is not of a route. */
@@ -33,6 +35,8 @@ export class EventQueue {
   private end = 0;
   private begin = 0;
   private others: OtherEvent[] = [];
+  /** So many of the others have been told. */
+  private toldOthers = 0;
   private readonly draft = new AttrsDraft();
   private readonly shown: Filled = {
     family: 4,
@@ -90,9 +94,11 @@ export class EventQueue {
 
   /** A link or an address. False: there is no room. */
   other(other: OtherEvent): boolean {
-    if (!this.reserve(2)) return false;
-    this.words[this.end++] = 2;
-    this.words[this.end++] = ~(this.others.push(other) - 1);
+    if (!this.reserve(OTHER_WORDS)) return false;
+    this.words[this.end] = OTHER_WORDS;
+    this.words[this.end + 1] = -1;
+    this.end += OTHER_WORDS;
+    this.others.push(other);
     return true;
   }
 
@@ -102,7 +108,7 @@ export class EventQueue {
       const at = this.begin;
       this.begin += this.words[at]!;
       const change = this.words[at + 1]!;
-      if (change < 0) tell(sink, this.others[~change]!);
+      if (change < 0) tell(sink, this.takeOther());
       else sink.route(this.show(at), CHANGES[change]!, this.words[at + 2]! >>> 0);
     }
     if (this.begin === this.end) this.clear();
@@ -112,7 +118,18 @@ export class EventQueue {
     this.begin = 0;
     this.end = 0;
     this.others = [];
+    this.toldOthers = 0;
     if (this.words.length > FIRST_WORDS) this.words = new Int32Array(FIRST_WORDS);
+  }
+
+  /** In a storm the queue may not be empty for long: what was told is let go by and by. */
+  private takeOther(): OtherEvent {
+    const other = this.others[this.toldOthers++]!;
+    if (this.toldOthers * 2 > this.others.length) {
+      this.others = this.others.slice(this.toldOthers);
+      this.toldOthers = 0;
+    }
+    return other;
   }
 
   private show(at: number): KernelRoute {

@@ -366,6 +366,7 @@ export class Protocols {
       safety,
       forced: this.underway?.forced ?? false,
       observe,
+      unheard: () => namespace.resync?.state !== "live",
       clock,
       log: rateLimited(log, clock, LOG_LIMIT),
       onInstalled: () => {

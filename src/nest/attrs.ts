@@ -53,11 +53,6 @@ export class AttrsTable {
     return this.starts[id]!;
   }
 
-  /** How many words a live id has. */
-  wordCount(id: AttrsId): number {
-    return this.counts[id]!;
-  }
-
   /** Changes whenever the id is given to new content, so that a cache keyed by id can tell. Wraps at 32 bits. */
   stamp(id: AttrsId): number {
     return this.stamps[id]!;

@@ -12,6 +12,7 @@
  */
 
 import type { Clock } from "../lib/clock.ts";
+import { OneMore } from "../lib/one-more.ts";
 import { ExportedRoutes } from "./exported-routes.ts";
 import { emptyFilteredRoute, type Filter, type FilterContext, type FilteredRoute } from "./filter.ts";
 import { originOf, PLAIN_ORIGIN } from "./origin.ts";
@@ -115,6 +116,7 @@ export class Channel {
   private open = false;
   private unlisten: (() => void) | null = null;
   private feeding: Promise<boolean> | null = null;
+  private readonly reexporting = new OneMore<boolean>();
   private closing: Promise<void> | null = null;
 
   constructor(options: ChannelOptions) {
@@ -269,12 +271,15 @@ export class Channel {
    * holds. Resolves with false when the channel went down meanwhile.
    */
   async reexport(): Promise<boolean> {
-    if (this.sink === null) return true;
+    return this.sink === null || (await this.reexporting.run(() => this.offerAll()));
+  }
+
+  private offerAll(): Promise<boolean> {
     const visit = (node: NodeId): void => {
       const best = this.table.best(node);
       if (best !== 0) this.offer(node, best, true);
     };
-    return await walkNodes(this.table.fib, visit, this.options.clock, { stopped: () => !this.open });
+    return walkNodes(this.table.fib, visit, this.options.clock, { stopped: () => !this.open });
   }
 
   /** Whether the sink holds a route of this net. */

@@ -74,7 +74,6 @@ interface Step {
 class RuleFilter implements Filter {
   readonly name: string;
   readonly key: string;
-  readonly modifies: boolean;
   readonly asksDevices: boolean;
   readonly rejectsAll: boolean;
   private readonly steps: readonly Step[];
@@ -84,7 +83,6 @@ class RuleFilter implements Filter {
     this.name = name;
     this.key = filterKey(rules);
     this.steps = rules.map(stepOf);
-    this.modifies = this.steps.some((step) => modifies(step));
     this.asksDevices = rules.some(({ match }) => match.dev !== undefined);
     this.rejectsAll = !rules.some(({ action }) => action === "accept");
   }
@@ -113,10 +111,6 @@ function stepOf({ match, action, set }: FilterRule): Step {
     preference: set.preference ?? -1,
     edit: accepts && !changesNothing(set) ? new AttrsEdit(set) : null,
   };
-}
-
-function modifies({ accepts, metric, preference, edit }: Step): boolean {
-  return accepts && (metric >= 0 || preference >= 0 || edit !== null);
 }
 
 /** The rules that can make a difference: none after one that all fit, and no rejection at the end. */

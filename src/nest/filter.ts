@@ -47,8 +47,6 @@ export interface Filter {
   readonly name: string;
   /** Equal for filters that treat every route the same. */
   readonly key: string;
-  /** False: what it accepts stays as it is. */
-  readonly modifies: boolean;
   /** True: what it says can change when an interface gets another name. */
   readonly asksDevices: boolean;
   /** True: no route passes at all. */
@@ -63,7 +61,6 @@ export interface Filter {
 export const ACCEPT_ALL: Filter = {
   name: "all",
   key: "all",
-  modifies: false,
   asksDevices: false,
   rejectsAll: false,
   apply: () => true,
@@ -72,7 +69,6 @@ export const ACCEPT_ALL: Filter = {
 export const REJECT_ALL: Filter = {
   name: "none",
   key: "none",
-  modifies: false,
   asksDevices: false,
   rejectsAll: true,
   apply: () => false,

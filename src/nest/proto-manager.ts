@@ -3,7 +3,7 @@
  * first would make every interface look down, and the kernel protocols would leak the routes they should remove; a
  * kernel protocol that judged before the route sources had fed would delete what they are about to want.
  *
- *   startAll():  start() of each in order ─► sourcesFed() of all ─► … each one's `fed` … ─► allFed() of all
+ *   start():  start() of each in order ─► sourcesFed() of all ─► … each one's `fed` … ─► allFed() of all
  *
  * A protocol may delete what nobody wants when all OTHERS have fed: what it learns itself it does not install. One
  * that never comes to it (its kernel cannot be read) must not keep the rest waiting for ever: FEED_WAIT_MS.
@@ -98,11 +98,6 @@ export class ProtoManager {
   /** Notes that a protocol was switched off, or on, by hand. */
   setDisabled(name: string, disabled: boolean): void {
     this.known(name).disabled = disabled;
-  }
-
-  /** Starts all that is down and not disabled, as start(). */
-  async startAll(): Promise<void> {
-    await this.start(this.entries.filter(({ disabled }) => !disabled).map(({ protocol }) => protocol.name));
   }
 
   /**

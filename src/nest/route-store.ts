@@ -72,10 +72,6 @@ export class RouteStore {
     this.free = route;
   }
 
-  isLive(route: RouteId): boolean {
-    return route > 0 && route < this.fresh && this.net[route] !== 0;
-  }
-
   /** Reads what stands about the routes head[nodes[…]], in loops whose reads overlap; the sum means nothing. */
   preload(head: Int32Array, nodes: Int32Array, count: number): number {
     const { attrs, metric } = this;

@@ -227,11 +227,6 @@ export class Rtable {
     return route;
   }
 
-  /** Whether the id is a route now; `previous` in an announcement counts. */
-  isLiveRoute(route: RouteId): boolean {
-    return this.routes.isLive(route);
-  }
-
   /** The net of a live route. */
   netOf(route: RouteId): NodeId {
     return this.routes.net[route]!;

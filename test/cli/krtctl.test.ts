@@ -5,28 +5,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { KrtdError } from "../../src/lib/errors.ts";
 import { Interfaces } from "../../src/nest/iface.ts";
-import {
-  addSampleRoutes,
-  FakeKernel,
-  makeRouter,
-  type Router,
-  type Running,
-  startRouter,
-} from "../support/control-fixture.ts";
+import { FakeKernel, serveEachTest } from "../support/control-fixture.ts";
 import { type Ran, type RunOptions, runKrtctl } from "../support/run-krtctl.ts";
 
-let router: Router;
-let running: Running;
-
-beforeEach(async () => {
-  router = await makeRouter();
-  addSampleRoutes(router);
-  running = await startRouter(router);
-});
-
-afterEach(async () => {
-  await running.stop();
-});
+const running = serveEachTest();
 
 function krtctl(line: string, options?: RunOptions): Promise<Ran> {
   return runKrtctl(["-s", running.path, ...(line === "" ? [] : line.split(" "))], options);
@@ -134,9 +116,9 @@ describe("krtctl show routes", () => {
 
 describe("krtctl, other lists", () => {
   it("show kernel gives the kernel's view with class and verdict, and numbers with -N", async () => {
-    const { kernel4 } = router;
-    router.kernelRoute(kernel4, "203.0.113.0/24", { hops: [{ via: "192.0.2.1", device: 2 }] });
-    router.kernelRoute(
+    const { kernel4 } = running.router;
+    running.router.kernelRoute(kernel4, "203.0.113.0/24", { hops: [{ via: "192.0.2.1", device: 2 }] });
+    running.router.kernelRoute(
       kernel4,
       "192.0.2.0/24",
       { hops: [{ device: 2 }], prefsrc: "192.0.2.10", metric: 0 },
@@ -154,17 +136,17 @@ describe("krtctl, other lists", () => {
   });
 
   it("show kernel says that a dump was not complete, and exits 1", async () => {
-    router.kernel4.problem = "interrupted";
+    running.router.kernel4.problem = "interrupted";
     const ran = await krtctl("show kernel");
     expect(ran.code).toBe(1);
     expect(ran.err).toContain("kernel table 254, IPv4: interrupted");
   });
 
   it("show kernel says which table cannot be dumped at all, exits 1, and shows the others when asked for them", async () => {
-    router.kernel4.dump = async () => {
+    running.router.kernel4.dump = async () => {
       throw new KrtdError("closed", "the namespace is gone");
     };
-    router.kernelRoute(router.kernel6, "2001:db8::/32", { hops: [{ device: 2 }] });
+    running.router.kernelRoute(running.router.kernel6, "2001:db8::/32", { hops: [{ device: 2 }] });
     const ran = await krtctl("show kernel");
     expect(ran.code).toBe(1);
     expect(ran.err).toContain("kernel table 254, IPv4: the namespace is gone");
@@ -172,8 +154,10 @@ describe("krtctl, other lists", () => {
   });
 
   it("show static shows the configured routes and how each stands", async () => {
-    const [entry] = router.entries.filter(({ protocol }) => protocol.name === "uplinks");
-    const attrs = router.attrs.describe(router.master4.attrsOf(router.master4.best(1)));
+    const [entry] = running.router.entries.filter(({ protocol }) => protocol.name === "uplinks");
+    const attrs = running.router.attrs.describe(
+      running.router.master4.attrsOf(running.router.master4.best(1)),
+    );
     const route = (w0: number, length: number) => ({
       prefix: { family: 4 as const, w0, w1: 0, w2: 0, w3: 0, length },
       attrs,
@@ -217,7 +201,7 @@ describe("krtctl, other lists", () => {
     const { out } = await krtctl("show status");
     expect(out).toContain("state: in-sync\n");
     expect(out).toContain("started: 2026-11-21T02:00:00Z (1 h 2 min ago)\n");
-    expect(JSON.parse((await krtctl("show status -j")).out)).toEqual(router.status());
+    expect(JSON.parse((await krtctl("show status -j")).out)).toEqual(running.router.status());
   });
 });
 
@@ -228,9 +212,9 @@ describe("krtctl, protocols of many tables and namespaces", () => {
     interfaces.beginFull();
     interfaces.link({ ...link, ifindex: 2, name: "wan", flags: 0x11043 });
     interfaces.endFull();
-    router.others.push({ name: "blue", interfaces, problem: "there is no such namespace" });
-    await router.add("leak", "pipe", [router.master4, router.blue4]);
-    await router.add("kernel-blue", "kernel", [router.blue4], {
+    running.router.others.push({ name: "blue", interfaces, problem: "there is no such namespace" });
+    await running.router.add("leak", "pipe", [running.router.master4, running.router.blue4]);
+    await running.router.add("kernel-blue", "kernel", [running.router.blue4], {
       kernel: new FakeKernel(4, 254),
       netns: "blue",
     });
@@ -244,8 +228,8 @@ describe("krtctl, protocols of many tables and namespaces", () => {
         "    channel blue4: import all, export all; 0 imported, 0 exported, 0 preferred\n" +
         "    routes: 0 imported, 0 exported, 0 preferred\n",
     );
-    const at = router.entries.findIndex(({ protocol }) => protocol.name === "kernel-blue");
-    router.entries[at] = { ...router.entries[at]!, disabled: true, state: "down" };
+    const at = running.router.entries.findIndex(({ protocol }) => protocol.name === "kernel-blue");
+    running.router.entries[at] = { ...running.router.entries[at]!, disabled: true, state: "down" };
     const blue = (await krtctl("--color never show protocols all kernel-blue", { terminal: true })).out;
     expect(blue).toMatch(/^kernel-blue +kernel +blue4 +disabled /m);
     for (const text of [
@@ -280,11 +264,14 @@ describe("krtctl, protocols of many tables and namespaces", () => {
   });
 
   it("show status names other namespaces, and what is wrong with them", async () => {
-    const report = router.status();
-    const namespaces = router.namespaces().map(({ name, problem }) => ({ name, problem }));
-    router.status = () => ({ ...report, namespaces });
+    const report = running.router.status();
+    const namespaces = running.router.namespaces().map(({ name, problem }) => ({ name, problem }));
+    running.router.status = () => ({ ...report, namespaces });
     expect((await krtctl("show status")).out).toContain("namespace: blue: there is no such namespace\n");
-    router.status = () => ({ ...report, config: { ...report.config, ok: false, error: "bad\n  | x\n" } });
+    running.router.status = () => ({
+      ...report,
+      config: { ...report.config, ok: false, error: "bad\n  | x\n" },
+    });
     expect((await krtctl("show status")).out).toContain("config-error: bad (…)\n");
     expect((await krtctl("show status", { terminal: true })).out).toMatch(
       /config-error: +\S*bad\S*\n {6}\| x\n/,
@@ -296,7 +283,7 @@ describe("krtctl, protocols of many tables and namespaces", () => {
   });
 
   it("show drift tells what others did", async () => {
-    router.kernel4.drift.push({
+    running.router.kernel4.drift.push({
       at: Date.UTC(2026, 10, 21, 2),
       protocol: "kernel4",
       prefix: { family: 4, w0: 0x0a000000, w1: 0, w2: 0, w3: 0, length: 8 },
@@ -323,7 +310,7 @@ describe("krtctl scan and shutdown", () => {
       out: "kernel4: scan started\nkernel6: scan started\n",
       err: "",
     });
-    expect(router.scans).toEqual(["kernel4", "kernel6"]);
+    expect(running.router.scans).toEqual(["kernel4", "kernel6"]);
   });
 
   it("scan exits 6 for an unknown name and 1 for one that cannot", async () => {
@@ -334,15 +321,17 @@ describe("krtctl scan and shutdown", () => {
   it("scan and reload pass --force on", async () => {
     expect((await krtctl("scan kernel4 --force")).code).toBe(0);
     expect((await krtctl("reload --force uplinks")).code).toBe(0);
-    expect(router.scans).toEqual(["kernel4 by force"]);
-    expect(router.acts).toEqual(["reload uplinks by force"]);
+    expect(running.router.scans).toEqual(["kernel4 by force"]);
+    expect(running.router.acts).toEqual(["reload uplinks by force"]);
   });
 
   it("shutdown passes --keep on, before or after the verb", async () => {
     expect((await krtctl("--keep shutdown")).code).toBe(0);
     expect((await krtctl("shutdown --keep -j")).out).toBe('{"stopping":true,"keep":true,"observe":false}\n');
     expect((await krtctl("shutdown")).out).toContain("removes its routes");
-    await expect.poll(() => router.shutdowns).toEqual([{ keep: true }, { keep: true }, { keep: false }]);
+    await expect
+      .poll(() => running.router.shutdowns)
+      .toEqual([{ keep: true }, { keep: true }, { keep: false }]);
   });
 });
 

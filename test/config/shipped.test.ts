@@ -79,7 +79,7 @@ describe("config/examples", () => {
       for (const kernel of kernels) {
         if (kernel.netns !== null) seen.add("netns");
         if (kernel.mergePaths > 1) seen.add("merge-paths");
-        if (kernel.export.modifies) seen.add("filter that sets");
+        if (kernel.export.name === "to-kernel") seen.add("filter that sets");
       }
       for (const { checkLink, routes } of statics) {
         if (checkLink) seen.add("check-link");

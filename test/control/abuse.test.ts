@@ -5,29 +5,12 @@
 
 import { connect } from "node:net";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  addSampleRoutes,
-  makeRouter,
-  type Router,
-  type Running,
-  startRouter,
-} from "../support/control-fixture.ts";
+import { describe, expect, it } from "vitest";
+import { serveEachTest } from "../support/control-fixture.ts";
 import { ask, sendRaw } from "../support/http-unix.ts";
 import { errorOf } from "../support/refusal.ts";
 
-let router: Router;
-let running: Running;
-
-beforeEach(async () => {
-  router = await makeRouter();
-  addSampleRoutes(router);
-  running = await startRouter(router);
-});
-
-afterEach(async () => {
-  await running.stop();
-});
+const running = serveEachTest();
 
 const GET = "GET /v1/status HTTP/1.1\r\nHost: k\r\n\r\n";
 const POST = "POST /v1/shutdown HTTP/1.1\r\nHost: k\r\n";
@@ -196,7 +179,7 @@ describe("a refusal in words for", () => {
     const error = errorOf(text);
     expect(error.code).toBe(code);
     expect(error.message).toMatch(says);
-    expect(router.shutdowns).toEqual([]);
+    expect(running.router.shutdowns).toEqual([]);
     expect(({} as Record<string, unknown>)["keep"]).toBeUndefined();
     expect((await ask(running.path, "/healthz")).status).toBe(200);
   });
@@ -317,7 +300,7 @@ describe("pipelined requests", () => {
 describe("kernel dumps for clients", () => {
   it("run one at a time, in order; 16 wait, more are refused; for those who left none is begun", async () => {
     const ends: (() => void)[] = [];
-    router.kernel4.dump = async () => {
+    running.router.kernel4.dump = async () => {
       await new Promise<void>((resolve) => ends.push(resolve));
       return null;
     };
@@ -350,6 +333,6 @@ describe("a client that shuts down its side", () => {
     ["in the middle of the body is told so, too", `${POST}Content-Length: 10\r\n\r\n{`, 400],
   ])("%s", async (_what, bytes, status) => {
     expect(await sendAndEnd(bytes)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
-    expect(router.shutdowns).toEqual([]);
+    expect(running.router.shutdowns).toEqual([]);
   });
 });

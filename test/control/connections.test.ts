@@ -1,29 +1,12 @@
 /** Who is served when more come than there are places, and who has to leave. */
 
 import { connect, type Socket } from "node:net";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  addSampleRoutes,
-  makeRouter,
-  type Router,
-  type Running,
-  startRouter,
-} from "../support/control-fixture.ts";
+import { afterEach, describe, expect, it } from "vitest";
+import { serveEachTest } from "../support/control-fixture.ts";
 import { ask } from "../support/http-unix.ts";
 import { errorOf } from "../support/refusal.ts";
 
-let router: Router;
-let running: Running;
-
-beforeEach(async () => {
-  router = await makeRouter();
-  addSampleRoutes(router);
-  running = await startRouter(router);
-});
-
-afterEach(async () => {
-  await running.stop();
-});
+const running = serveEachTest();
 
 const GET = "GET /v1/status HTTP/1.1\r\nHost: k\r\n\r\n";
 const POST = "POST /v1/shutdown HTTP/1.1\r\nHost: k\r\n";
@@ -90,7 +73,7 @@ describe("places", () => {
   it("of clients that are being worked for are not given away", async () => {
     let finish = (): void => {};
     const work = new Promise<void>((resolve) => (finish = resolve));
-    router.act = () => work.then(() => null);
+    running.router.act = () => work.then(() => null);
     const request = "POST /v1/protocols/kernel4/reload HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\n";
     const working = await Promise.all(Array.from({ length: 64 }, () => open(request)));
     await new Promise((resolve) => setTimeout(resolve, 800));
@@ -108,7 +91,7 @@ describe("places", () => {
 
   it("are left for short questions when many ask for lists", async () => {
     for (let i = 0; i < 20_000; i++) {
-      router.route("uplinks", `11.${i >> 8}.${i & 255}.0/24`, { hops: [{ device: 2 }] });
+      running.router.route("uplinks", `11.${i >> 8}.${i & 255}.0/24`, { hops: [{ device: 2 }] });
     }
     // Not read: each of them is a list that is being sent for ever.
     const lists = Array.from({ length: 48 }, () => connect({ path: running.path }).pause());

@@ -17,7 +17,6 @@ function filter(name: string, passes: (metric: number) => boolean): Filter {
   return {
     name,
     key: `${name} ${passes}`,
-    modifies: false,
     asksDevices: false,
     rejectsAll: false,
     apply: ({ metric }) => passes(metric),

@@ -74,7 +74,6 @@ function shorten(router: Router): Filter {
   return {
     name: "shorten",
     key: "shorten",
-    modifies: true,
     asksDevices: false,
     rejectsAll: false,
     apply: (route) => {

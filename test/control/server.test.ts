@@ -1,28 +1,10 @@
 import { connect } from "node:net";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { MAX_CONNECTIONS } from "../../src/control/connections.ts";
-import {
-  addSampleRoutes,
-  HOSTILE_NAME,
-  makeRouter,
-  type Router,
-  type Running,
-  startRouter,
-} from "../support/control-fixture.ts";
+import { HOSTILE_NAME, serveEachTest, startRouter } from "../support/control-fixture.ts";
 import { ask, sendRaw } from "../support/http-unix.ts";
 
-let router: Router;
-let running: Running;
-
-beforeEach(async () => {
-  router = await makeRouter();
-  addSampleRoutes(router);
-  running = await startRouter(router);
-});
-
-afterEach(async () => {
-  await running.stop();
-});
+const running = serveEachTest();
 
 async function json(path: string, status = 200): Promise<unknown> {
   const answer = await ask(running.path, path);
@@ -32,12 +14,12 @@ async function json(path: string, status = 200): Promise<unknown> {
 
 describe("GET", () => {
   it("/v1/status sends the backend's report", async () => {
-    expect(await json("/v1/status")).toEqual(router.status());
+    expect(await json("/v1/status")).toEqual(running.router.status());
   });
 
   it("/healthz says 200 while running and 503 while stopping", async () => {
     expect(await json("/healthz")).toEqual({ state: "in-sync" });
-    router.state = "stopping";
+    running.router.state = "stopping";
     expect(await json("/healthz", 503)).toEqual({ state: "stopping" });
   });
 
@@ -47,7 +29,7 @@ describe("GET", () => {
     const lines = answer.text.trimEnd().split("\n");
     const sample = /^[a-z][a-z0-9_]*(\{[a-z]+="[^"\\\n]*"(,[a-z]+="[^"\\\n]*")*\})? -?[0-9.e+-]+$/;
     expect(lines.filter((line) => !line.startsWith("# ") && !sample.test(line))).toEqual([]);
-    const { netlink, counts } = router.status();
+    const { netlink, counts } = running.router.status();
     expect(lines).toEqual(
       expect.arrayContaining([
         "# TYPE krtd_netlink_overruns_total counter",
@@ -177,12 +159,12 @@ describe("POST", () => {
     const answer = await ask(running.path, "/v1/shutdown", { method: "POST", body: '{"keep":true}' });
     expect(answer.status).toBe(202);
     expect(JSON.parse(answer.text)).toEqual({ stopping: true, keep: true, observe: false });
-    await expect.poll(() => router.shutdowns).toEqual([{ keep: true }]);
+    await expect.poll(() => running.router.shutdowns).toEqual([{ keep: true }]);
   });
 
   it("/v1/shutdown without a body does not keep", async () => {
     await ask(running.path, "/v1/shutdown", { method: "POST" });
-    await expect.poll(() => router.shutdowns).toEqual([{ keep: false }]);
+    await expect.poll(() => running.router.shutdowns).toEqual([{ keep: false }]);
   });
 
   it.each([
@@ -194,7 +176,7 @@ describe("POST", () => {
     const answer = await ask(running.path, "/v1/shutdown", { method: "POST", body });
     expect(answer.status).toBe(400);
     expect(JSON.parse(answer.text)).toMatchObject({ error: { code: "bad-body" } });
-    expect(router.shutdowns).toEqual([]);
+    expect(running.router.shutdowns).toEqual([]);
   });
 
   it.each([
@@ -205,14 +187,14 @@ describe("POST", () => {
     const answer = await ask(running.path, `/v1/protocols/${name}/scan`, { method: "POST" });
     expect(answer.status, answer.text).toBe(200);
     expect(JSON.parse(answer.text)).toEqual({ started });
-    expect(router.scans).toEqual(started);
+    expect(running.router.scans).toEqual(started);
   });
 
   it("/v1/protocols/NAME/scan hands on that it is to delete by force", async () => {
     const body = JSON.stringify({ force: true });
     const answer = await ask(running.path, "/v1/protocols/kernel4/scan", { method: "POST", body });
     expect(answer.status).toBe(200);
-    expect(router.scans).toEqual(["kernel4 by force"]);
+    expect(running.router.scans).toEqual(["kernel4 by force"]);
     const wrong = JSON.stringify({ force: "yes" });
     expect(
       (await ask(running.path, "/v1/protocols/kernel4/scan", { method: "POST", body: wrong })).status,
@@ -307,7 +289,7 @@ describe("refusals", () => {
   });
 
   it("500 and a log line for what a handler throws; the next request is served", async () => {
-    router.status = () => {
+    running.router.status = () => {
       throw new Error("boom");
     };
     expect(await json("/v1/status", 500)).toMatchObject({ error: { code: "internal" } });
@@ -317,7 +299,7 @@ describe("refusals", () => {
 
 describe("deadlines", () => {
   it("answers 408 to headers that never end and drops a silent connection", async () => {
-    const slow = await startRouter(router, {
+    const slow = await startRouter(running.router, {
       deadlines: { headersMs: 100, requestMs: 200, keepAliveMs: 100, stallMs: 200, progressMs: 50 },
     });
     try {

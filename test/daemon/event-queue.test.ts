@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EventQueue } from "../../src/daemon/event-queue.ts";
 import { AttrsDraft } from "../../src/nest/attrs-draft.ts";
-import type { KernelRoute, MonitorSink, RouteChange } from "../../src/sysdep/os.ts";
+import type { KernelRoute, LinkInfo, MonitorSink, RouteChange } from "../../src/sysdep/os.ts";
 import { draftOf } from "../support/draft.ts";
 import { routeText } from "../support/route-text.ts";
 
@@ -81,7 +81,7 @@ describe("EventQueue", () => {
     let kept = 0;
     while (queue.route(route(kept), "new", 0)) kept++;
     expect(kept).toBeGreaterThan(100);
-    expect(queue.other({ kind: "link gone", ifindex: 1 })).toBe(kept * 37 + 2 <= 1 << 13);
+    expect(queue.other({ kind: "link gone", ifindex: 1 })).toBe(kept * 37 + 64 <= 1 << 13);
     queue.replay(sink, kept - 10);
     expect(queue.route(route(kept), "new", 0)).toBe(true);
     queue.replay(sink, 1000);
@@ -89,6 +89,30 @@ describe("EventQueue", () => {
     while (queue.route(route(1), "new", 0));
     queue.clear();
     expect([queue.isEmpty, queue.route(route(1), "new", 0)]).toEqual([true, true]);
+  });
+
+  it("has room for no more links than for routes of that size", () => {
+    const queue = new EventQueue(1 << 13);
+    let kept = 0;
+    while (queue.other({ kind: "link gone", ifindex: kept })) kept++;
+    expect(kept).toBe(128);
+  });
+
+  it("keeps nothing of what was told, though it is never empty", () => {
+    const queue = new EventQueue();
+    const { heard, sink } = listener();
+    const MIB = 1 << 20;
+    const before = process.memoryUsage().arrayBuffers;
+    queue.other({ kind: "link gone", ifindex: 1 });
+    let held = 0;
+    for (let i = 0; i < 500; i++) {
+      const link = { name: `v${i}`, ballast: new Uint8Array(MIB) } as unknown as LinkInfo;
+      expect(queue.other({ kind: "link", link })).toBe(true);
+      queue.replay(sink, 1);
+      held = Math.max(held, process.memoryUsage().arrayBuffers - before);
+    }
+    expect([heard.length, heard.at(-1), queue.isEmpty]).toEqual([500, "link v498", false]);
+    expect(held).toBeLessThan(300 * MIB);
   });
 
   it("is a queue, whatever is put in and taken out in which order", () => {

@@ -13,6 +13,7 @@ import type { Protocol } from "../../src/nest/protocol.ts";
 import { ModelKernel, modelOsProvider } from "../../src/sysdep/model/index.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { modelIpAll } from "../support/model-ip.ts";
+import { startAll } from "../support/start-all.ts";
 
 const UP = ["link add d0 type ifb", "link set d0 up", "addr add 10.0.0.1/24 dev d0"];
 
@@ -147,7 +148,7 @@ describe("ProtoManager", () => {
     });
     const released: string[] = [];
     manager.add(make("s", "static", Promise.resolve()));
-    await manager.startAll();
+    await startAll(manager);
     await clock.advance(29_500);
     // A reconfiguration: k1 learns, and its first scan takes 5 s; k2 wants what comes from there.
     let feed = (): void => {};

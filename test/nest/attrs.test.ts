@@ -2,7 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseIp } from "../../src/lib/ip.ts";
 import { AttrsTable } from "../../src/nest/attrs.ts";
-import { AttrsDraft } from "../../src/nest/attrs-draft.ts";
+import {
+  ATTRS_HEADER_WORDS,
+  ATTRS_METRICS,
+  ATTRS_NEXTHOPS,
+  AttrsDraft,
+  NEXTHOP_WORDS,
+} from "../../src/nest/attrs-draft.ts";
 import { type AttrsText, draftOf, type NexthopText } from "../support/draft.ts";
 
 const nexthop: fc.Arbitrary<NexthopText> = fc
@@ -31,7 +37,10 @@ function canonical(attrs: AttrsText): string {
 
 function wordsOf(table: AttrsTable, id: number): number[] {
   const at = table.offset(id);
-  return [...table.words.subarray(at, at + table.wordCount(id))];
+  const { words } = table;
+  const metrics = words[at + ATTRS_METRICS]!.toString(2).replaceAll("0", "").length;
+  const count = ATTRS_HEADER_WORDS + words[at + ATTRS_NEXTHOPS]! * NEXTHOP_WORDS + metrics;
+  return [...words.subarray(at, at + count)];
 }
 
 describe("AttrsTable.intern", () => {

@@ -4,6 +4,7 @@ import { ProtoManager } from "../../src/nest/proto-manager.ts";
 import { nextProtocolState, type ProtocolInput, type ProtocolState } from "../../src/nest/proto-state.ts";
 import type { Protocol, ProtocolType } from "../../src/nest/protocol.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
+import { startAll } from "../support/start-all.ts";
 
 function fake(
   name: string,
@@ -65,14 +66,14 @@ describe("nextProtocolState()", () => {
 describe("ProtoManager", () => {
   it("starts device, kernel, sources, and tells that all have fed only then", async () => {
     const { manager, said } = setup();
-    await manager.startAll();
+    await startAll(manager);
     expect(said).toEqual(["start d", "start k", "start s", "fed d", "fed k", "fed s"]);
     expect(manager.all().map(({ state }) => state)).toEqual(["up", "up", "up"]);
   });
 
   it("freezes all before it stops any, and stops the device last", async () => {
     const { manager, said } = setup();
-    await manager.startAll();
+    await startAll(manager);
     said.length = 0;
     await manager.stopAll({ keep: false });
     expect(said).toEqual(["freeze d", "freeze k", "freeze s", "stop s", "stop k", "stop d"]);
@@ -82,7 +83,7 @@ describe("ProtoManager", () => {
 
   it("stops the others when one fails to stop", async () => {
     const { manager, said } = setup({ k: "stop" });
-    await manager.startAll();
+    await startAll(manager);
     await manager.stopAll({ keep: false });
     expect(said).toContain("stop d");
     expect(manager.byName("k")?.state).toBe("down");
@@ -90,7 +91,7 @@ describe("ProtoManager", () => {
 
   it("rejects with what kept a protocol from starting", async () => {
     const { manager } = setup({ k: "start" });
-    await expect(manager.startAll()).rejects.toThrow("k cannot start");
+    await expect(startAll(manager)).rejects.toThrow("k cannot start");
     expect(manager.byName("k")).toMatchObject({ state: "down", problem: "k cannot start" });
     expect(manager.all().map(({ state }) => state)).toEqual(["up", "down", "up"]);
     expect(manager.byName("nobody")).toBeUndefined();
@@ -100,7 +101,7 @@ describe("ProtoManager", () => {
 describe("ProtoManager.replace(), remove() and stop()", () => {
   it("takes another instance only in place of one that is down, and starts that", async () => {
     const { manager, said } = setup();
-    await manager.startAll();
+    await startAll(manager);
     expect(() => manager.replace(fake("s", "static", said))).toThrow("is up");
     expect(() => manager.remove("s")).toThrow("is up");
     await manager.stop("s", { keep: true });
@@ -117,7 +118,7 @@ describe("ProtoManager.replace(), remove() and stop()", () => {
   it("starts nothing that is disabled", async () => {
     const { manager, said } = setup();
     manager.setDisabled("s", true);
-    await manager.startAll();
+    await startAll(manager);
     expect(said).not.toContain("start s");
     expect(manager.byName("s")).toMatchObject({ state: "down", disabled: true });
   });
@@ -144,7 +145,7 @@ describe("ProtoManager tells a protocol that all others have fed", () => {
 
   it("and not whether it has itself: what it learns it does not install", async () => {
     const { manager, released, feeds } = sources(["k1", "kernel"], ["k2", "kernel"]);
-    await manager.startAll();
+    await startAll(manager);
     expect(released).toEqual([]);
     expect(await feeds("k1")).toEqual(["k2"]);
     expect(await feeds("k2")).toEqual(["k2", "k1"]);
@@ -152,13 +153,13 @@ describe("ProtoManager tells a protocol that all others have fed", () => {
 
   it("at once when it is alone", async () => {
     const { manager, released } = sources(["k", "kernel"]);
-    await manager.startAll();
+    await startAll(manager);
     expect(released).toEqual(["k"]);
   });
 
   it("pipes and statics only after what is learned has come to them", async () => {
     const { manager, feeds } = sources(["learner", "kernel"], ["k", "kernel"], ["p", "pipe"]);
-    await manager.startAll();
+    await startAll(manager);
     await feeds("p");
     expect(await feeds("k")).toEqual([]);
     expect(await feeds("learner")).toEqual(expect.arrayContaining(["k", "learner"]));
@@ -166,7 +167,7 @@ describe("ProtoManager tells a protocol that all others have fed", () => {
 
   it("when the one that was waited for stops", async () => {
     const { manager, released, feeds } = sources(["k1", "kernel"], ["k2", "kernel"]);
-    await manager.startAll();
+    await startAll(manager);
     await feeds("k1");
     await manager.stop("k2", { keep: true });
     expect(released).toEqual(["k2", "k1"]);
@@ -174,7 +175,7 @@ describe("ProtoManager tells a protocol that all others have fed", () => {
 
   it("when the wait is over, once", async () => {
     const { clock, manager, released, feeds } = sources(["k1", "kernel"], ["k2", "kernel"]);
-    await manager.startAll();
+    await startAll(manager);
     await clock.advance(29_000);
     expect(released).toEqual([]);
     await clock.advance(2000);
@@ -210,7 +211,7 @@ describe("ProtoManager tells a protocol that all others have fed", () => {
     const allFed = (name: string) => () => void said.push(name);
     manager.add(s);
     manager.add({ ...fake("other", "kernel", []), fed: Promise.resolve(), allFed: allFed("other") });
-    await manager.startAll();
+    await startAll(manager);
     await settle();
     expect(said).toEqual(["other"]);
     // From now on it takes its time, as a route does that follows what k learns.

@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterEach, beforeEach } from "vitest";
 import type { ConfigPlan } from "../../src/config/plan.ts";
 import type {
   ActRefusal,
@@ -450,6 +451,28 @@ export async function startRouter(
     stop: async () => {
       await server.close();
       rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Makes a router for every test of a file, with the sample routes, and serves it: what is given is the one of the test. */
+export function serveEachTest(): Readonly<Pick<Running, "router" | "server" | "path">> {
+  let running: Running | null = null;
+  beforeEach(async () => {
+    const router = await makeRouter();
+    addSampleRoutes(router);
+    running = await startRouter(router);
+  });
+  afterEach(() => running?.stop());
+  return {
+    get router() {
+      return running!.router;
+    },
+    get server() {
+      return running!.server;
+    },
+    get path() {
+      return running!.path;
     },
   };
 }

@@ -18,7 +18,7 @@ import { formatPrefix } from "../../lib/prefix.ts";
 import { ATTRS_NEXTHOPS } from "../../nest/attrs-draft.ts";
 import { DIRTY, INSTALLED, RIVAL, SENT, VERDICT_CREATE, VERDICT_MASK } from "../../nest/sync-flags.ts";
 import { walkNodes } from "../../nest/walk.ts";
-import type { KernelRoute, Os, RouteSink, ScanOutcome } from "../../sysdep/os.ts";
+import type { KernelRoute, Os, RouteChange, RouteSink, ScanOutcome } from "../../sysdep/os.ts";
 import type { KernelConfig } from "./config.ts";
 import type { RouteScan } from "./scan.ts";
 import type { OwnNumbers } from "./status.ts";
@@ -50,6 +50,8 @@ class DumpTail implements RouteSink {
   w3 = 0;
   length = 0;
   protocol = 0;
+  metric = 0;
+  tos = 0;
 
   constructor(sink: RouteSink) {
     this.sink = sink;
@@ -63,12 +65,16 @@ class DumpTail implements RouteSink {
     this.w3 = route.w3;
     this.length = route.length;
     this.protocol = route.protocol;
+    this.metric = route.metric;
+    this.tos = route.tos;
     this.sink.route(route);
   }
 }
 
 interface FatRoute {
   readonly key: Key;
+  readonly metric: number;
+  readonly tos: number;
   readonly nexthops: number;
 }
 
@@ -104,19 +110,27 @@ export class EarlyEnd {
   }
 
   /** A route of the table came, or went. */
-  event(route: KernelRoute, gone: boolean): void {
+  event(route: KernelRoute, change: RouteChange): void {
     const { family } = this.options.state.table;
-    const fat = route.attrs.words[ATTRS_NEXTHOPS]! >= FAT[family];
-    if (this.fat.size > 0 || fat) {
-      const place = `${this.text(route)} ${route.metric}`;
-      const nexthops = route.attrs.words[ATTRS_NEXTHOPS]!;
-      // Of an IPv6 route perhaps only the nexthops shown are gone.
-      const left = !gone ? nexthops : family === 4 ? 0 : (this.fat.get(place)?.nexthops ?? 0) - nexthops;
-      if (left >= FAT[family]) this.fat.set(place, { key: keyOf(route), nexthops: left });
-      else this.fat.delete(place);
-    }
-    if (gone || (this.last !== null && compareDumpOrder(family, route, this.last) <= 0)) return;
+    const nexthops = route.attrs.words[ATTRS_NEXTHOPS]!;
+    if (this.fat.size > 0 || nexthops >= FAT[family]) this.noteFat(route, change, nexthops);
+    if (change === "gone" || (this.last !== null && compareDumpOrder(family, route, this.last) <= 0)) return;
     this.last = keyOf(route);
+  }
+
+  /** A fat route may share its place with others, which come and go beside it. */
+  private noteFat(route: KernelRoute, change: RouteChange, nexthops: number): void {
+    const { family } = this.options.state.table;
+    const { metric, tos } = route;
+    const place = `${this.text(route)} ${metric} ${tos}`;
+    const known = this.fat.get(place)?.nexthops ?? 0;
+    const fat = nexthops >= FAT[family];
+    let left = nexthops;
+    if (change === "new" && !fat) left = known;
+    // Of an IPv6 route perhaps only the nexthops shown are gone.
+    else if (change === "gone") left = family === 6 ? known - nexthops : fat ? 0 : known;
+    if (left >= FAT[family]) this.fat.set(place, { key: keyOf(route), metric, tos, nexthops: left });
+    else this.fat.delete(place);
   }
 
   /** Notifications were lost, or IPv4 may have removed routes silently: an event of before proves nothing. */
@@ -169,7 +183,7 @@ export class EarlyEnd {
     quiet: () => boolean,
   ): Promise<Examined> {
     const { family } = this.options.state.table;
-    for (const [place, { key }] of this.fat) if (!this.isBehind(key, tail)) this.fat.delete(place);
+    for (const [place, fat] of this.fat) if (!this.isUnreached(fat, tail)) this.fat.delete(place);
     let cut = this.fat.size > 0;
     if (cut || (await this.missesOurs(tail, first, stopped))) {
       const { ours } = this.options.numbers;
@@ -248,6 +262,12 @@ export class EarlyEnd {
 
   private isBehind(key: Omit<Key, "protocol">, tail: DumpTail): boolean {
     return this.order(key, tail) > 0;
+  }
+
+  /** Of one prefix the routes for a higher type of service come first, then those of lower metric. */
+  private isUnreached({ key, metric, tos }: FatRoute, tail: DumpTail): boolean {
+    const order = this.order(key, tail) || tail.tos - tos || metric - tail.metric;
+    return order > 0;
   }
 
   /** > 0: behind the end of the dump. */

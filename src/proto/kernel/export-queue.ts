@@ -57,7 +57,8 @@ export class ExportQueue {
   private readonly free: WriteBatch[];
   /** Batches without an answer, the oldest first. */
   private readonly underway: SentBatch[] = [];
-  private readonly probes = new Set<NodeId>();
+  /** Nodes that are to be tried for the group of these attributes, until they are filled in. */
+  private readonly probes = new Map<NodeId, AttrsId>();
   private readonly released: ReleasedGroups;
   private readonly clock: Clock;
   private running: Promise<void> | null = null;
@@ -142,6 +143,7 @@ export class ExportQueue {
       flags[node]! &= ~QUEUED;
       this.state.releaseIfIdle(node, INFLIGHT);
     }
+    this.probes.clear();
     this.released.clear();
     this.stale.clear();
     this.extra.clear();
@@ -165,16 +167,8 @@ export class ExportQueue {
   /** Tries one route of every waiting group again. */
   wake(): void {
     if (this.waiting.groupCount === 0) return;
-    const { state } = this;
     this.news++;
-    this.waiting.probe(
-      (node, attrs) => this.isWaiting(node, attrs),
-      (node) => {
-        this.probes.add(node);
-        this.push(node);
-      },
-    );
-    if (state.table.netCount > 0) this.run();
+    this.tryGroups();
   }
 
   /** Something happened that may let in what is refused: an answer that was on its way then says nothing of it. */
@@ -258,7 +252,7 @@ export class ExportQueue {
     while (batch.roomForNode && this.released.size > 0 && examined++ < EXAMINED_PER_TURN) {
       this.released.take((node, attrs) => {
         if (!this.isWaiting(node, attrs)) return;
-        this.probes.add(node);
+        this.probes.set(node, attrs);
         this.fillNode(batch, node);
       });
     }
@@ -274,12 +268,14 @@ export class ExportQueue {
     const { state } = this;
     const { flags } = state.table.fib;
     flags[node]! &= ~QUEUED;
-    const probe = this.probes.delete(node);
     let installable = true;
-    if ((flags[node]! & INSTALLED) !== 0) {
+    if ((flags[node]! & INSTALLED) === 0) {
+      this.takeProbe(node, NONE);
+    } else {
       // While the daemon stops, tables empty under a frozen protocol: what stands in the kernel is for flush to say.
       if (state.table.best(node) === NONE) return;
       const attrs = state.wantedAttrs(node);
+      const probe = this.takeProbe(node, attrs);
       const missing = missingDevice(state.attrs, attrs);
       const blocked = probe || missing !== 0 ? 0 : this.waiting.failureOf(attrs);
       if (blocked !== 0 && state.failure[node] !== blocked) state.recordFailure(node, blocked, true);
@@ -305,6 +301,15 @@ export class ExportQueue {
       if (planned === KEPT) this.keep(node);
       state.releaseIfIdle(node, QUEUED | INFLIGHT);
     }
+  }
+
+  /** Whether the node, which wants `attrs`, is to be sent for their group. For the one it has left another is tried. */
+  private takeProbe(node: NodeId, attrs: AttrsId): boolean {
+    const group = this.probes.get(node);
+    if (group === undefined) return false;
+    this.probes.delete(node);
+    if (group !== attrs) this.waiting.probeOne(group, this.isWaiting, this.tryFor);
+    return group === attrs;
   }
 
   /** What stands there must stay. Unless it is what we sent, a scan tells whether it is as wanted. */
@@ -340,12 +345,24 @@ export class ExportQueue {
     for (const node of nodes) {
       if (isTimed(this.state.failureClass(node))) this.push(node);
     }
+    // They may have been tried for others, and join those now.
+    this.tryGroups();
     this.run();
   }
 
-  private isWaiting(node: NodeId, attrs: AttrsId): boolean {
+  private tryGroups(): void {
+    this.waiting.probe(this.isWaiting, this.tryFor, (node, attrs) => this.probes.get(node) === attrs);
+    if (this.state.table.netCount > 0) this.run();
+  }
+
+  private readonly tryFor = (node: NodeId, attrs: AttrsId): void => {
+    this.probes.set(node, attrs);
+    this.push(node);
+  };
+
+  private readonly isWaiting = (node: NodeId, attrs: AttrsId): boolean => {
     const flags = this.state.table.fib.flags[node]!;
     if ((flags & (INSTALLED | QUEUED | INFLIGHT)) !== INSTALLED) return false;
     return isProbed(this.state.failureClass(node)) && this.state.wantedAttrs(node) === attrs;
-  }
+  };
 }

@@ -1,12 +1,13 @@
 /**
- * Takes everything of ours out of the kernel at a stop, but for what is protected. The record of what was sent decides, not the filters of
- * today; the deletions are acknowledged, and a last scan proves that none is left.
+ * Takes everything of ours out of the kernel at a stop, but for what is protected. The record of what was sent decides,
+ * not the filters of today; the deletions are acknowledged, and a last scan proves that none is left. It asks for our
+ * numbers alone: such a dump passes over a foreign route that would end it (early-end.ts), and is short.
  */
 
 import type { Clock } from "../../lib/clock.ts";
 import { INSTALLED, SENT } from "../../nest/sync-flags.ts";
 import { walkNodes } from "../../nest/walk.ts";
-import type { Os } from "../../sysdep/os.ts";
+import type { Os, RouteSink } from "../../sysdep/os.ts";
 import type { ExportQueue } from "./export-queue.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import type { SyncState } from "./sync-state.ts";
@@ -39,20 +40,23 @@ export async function flush(options: {
     if (pauseMs > 0) await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
     const stale = new StaleRoutes(state.attrs);
     kept = 0;
-    const outcome = await os.scanRoutes(
-      { family: state.table.family, table: kernelTable },
-      {
-        route(route) {
-          const { protocol, type, tos, table, rtmFlags } = route;
-          if (classify(protocol, type, tos, table, rtmFlags, ours) !== "ours") return;
-          const { w0, w1, w2, w3, length, metric } = route;
-          if (state.safety.protectsPrefix(route)) kept++;
-          else stale.push(w0, w1, w2, w3, length, metric, state.attrs.intern(route.attrs), protocol);
-        },
+    const sink: RouteSink = {
+      route(route) {
+        const { protocol, type, tos, table, rtmFlags } = route;
+        if (classify(protocol, type, tos, table, rtmFlags, ours) !== "ours") return;
+        const { w0, w1, w2, w3, length, metric } = route;
+        if (state.safety.protectsPrefix(route)) kept++;
+        else stale.push(w0, w1, w2, w3, length, metric, state.attrs.intern(route.attrs), protocol);
       },
-    );
+    };
+    let complete = true;
+    for (let protocol = 0; protocol < ours.length; protocol++) {
+      if (ours[protocol] === 0) continue;
+      const outcome = await os.scanRoutes({ family: state.table.family, table: kernelTable, protocol }, sink);
+      complete &&= outcome.complete;
+    }
     left = stale.size;
-    if (left === 0 && outcome.complete) return { left, kept };
+    if (left === 0 && complete) return { left, kept };
     if (queue.outcomes.counters.errors.has("EPERM")) {
       stale.clear();
       return { left, kept };

@@ -157,6 +157,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   async start(): Promise<void> {
+    this.state.unheard = this.options.unheard?.() ?? false;
     this.unlisten = this.options.interfaces.listen((event) => this.interfaceEvent(event));
     await this.channel.up();
   }
@@ -287,7 +288,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     // Any new route may be the one that a gateway of ours is reached by, any other may have hidden that.
     this.gatewayMayBeReached();
     if (route.table !== this.kernelTable) return;
-    this.cycle.tableEvent(route, change === "gone");
+    this.cycle.tableEvent(route, change);
     this.events.take(route, change, port);
   }
 
@@ -388,9 +389,8 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   /** Removals in IPv4 are silent: whatever happens to an interface, the table must be looked at again. */
-  private interfaceEvent(event: InterfaceEvent): void {
+  private interfaceEvent({ kind }: InterfaceEvent): void {
     if (this.frozen) return;
-    const { kind } = event;
     if (kind === "up" || kind === "address-added" || kind === "changed") this.queue.wake();
     if (kind !== "created") this.cycle.interfaceEvent(`interface ${kind}`);
     const renamed = kind === "created" || kind === "renamed";

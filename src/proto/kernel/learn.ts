@@ -14,6 +14,7 @@
  */
 
 import type { Clock } from "../../lib/clock.ts";
+import { OneMore } from "../../lib/one-more.ts";
 import type { AttrsTable } from "../../nest/attrs.ts";
 import { ATTRS_NEXTHOPS, ATTRS_OPAQUE } from "../../nest/attrs-draft.ts";
 import type { Channel } from "../../nest/channel.ts";
@@ -46,6 +47,7 @@ export class AlienRoutes {
   private readonly unseen = (alien: number): boolean => this.store.seenIn[alien] !== this.scan;
   private readonly unseenTwice = (alien: number): boolean => this.store.seenIn[alien]! < this.scan - 1;
   private readonly every = (): boolean => true;
+  private readonly announcing = new OneMore<boolean>();
   private scan = 1;
   private scanning = false;
   private position = 0;
@@ -156,13 +158,10 @@ export class AlienRoutes {
 
   /** Announces all that is best once more: the import filter has changed. In slices. */
   async announceAgain(clock: Pick<Clock, "yield">): Promise<void> {
-    await walkNodes(
-      this.fib,
-      (node) => {
-        if (this.announcedAttrs[node] !== 0) this.tell(node);
-      },
-      clock,
-    );
+    const tell = (node: NodeId): void => {
+      if (this.announcedAttrs[node] !== 0) this.tell(node);
+    };
+    await this.announcing.run(() => walkNodes(this.fib, tell, clock));
   }
 
   /** Withdraws and forgets everything, in slices. */

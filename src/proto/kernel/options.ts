@@ -27,6 +27,8 @@ export interface KernelOptions {
    * scan answers for them. Absent: there was none.
    */
   readonly inherited?: readonly number[] | undefined;
+  /** Asked at the start: notifications were lost, or wait, and eventsHeard() tells when that is over. Default: no. */
+  readonly unheard?: () => boolean;
   readonly clock: Clock;
   readonly log: Log;
   /** A route came into the kernel by which other tables' gateways may be reached. */

@@ -6,7 +6,7 @@
 
 import { errnoText } from "../../lib/errno.ts";
 import type { AttrsId, NodeId } from "../../nest/route.ts";
-import { DRIFTED, RIVAL, SENT, SYNCED } from "../../nest/sync-flags.ts";
+import { DRIFTED, INSTALLED, RIVAL, SENT, SYNCED } from "../../nest/sync-flags.ts";
 import {
   ROUTE_ADD,
   ROUTE_DELETE,
@@ -28,7 +28,7 @@ import type { SyncState } from "./sync-state.ts";
 import { hasGateway, hasOnlyGateways, hasPrefsrc, type WriteBatch } from "./write-batch.ts";
 import { WriteCounters } from "./write-counters.ts";
 
-/** How soon a refused deletion of what has no node is looked at again: later and later while that goes on. */
+/** How soon a refused deletion of what nobody wants is looked at again: later and later while that goes on. */
 const DELETION_RETRY_MS = 50;
 const DELETION_RETRY_MAX_MS = 10_000;
 /** How often a refusal leads to a scan at once; after that the periodic one must do. */
@@ -110,7 +110,10 @@ export class Outcomes {
         this.parts.state.clearSent(node);
       }
     } else if (errno > 0) {
-      this.recordRefusal(node, errno, retryClass(errno, { prefsrc: false, gateway: false }), text);
+      const failureClass = retryClass(errno, { prefsrc: false, gateway: false });
+      this.recordRefusal(node, errno, failureClass, text);
+      // No event wakes what nobody wants; the next scan finds it again.
+      if (node !== 0 && !isTimed(failureClass) && !this.isWanted(node)) this.lookLater();
     } else if (node !== 0) {
       // It may be gone. Should it come to be wanted again meanwhile, it must not be taken for synced.
       this.parts.state.table.fib.flags[node]! &= ~SYNCED;
@@ -190,12 +193,20 @@ export class Outcomes {
     if (failureClass === "fatal") events.fatal(message);
     if (node === 0) {
       // Stale routes have no node to remember it: the next scan finds them again.
-      const delayMs = Math.min(DELETION_RETRY_MS * 2 ** this.refusedDeletions++, DELETION_RETRY_MAX_MS);
-      events.verify("a deletion was refused", delayMs);
+      this.lookLater();
       return;
     }
     if (isProbed(failureClass)) this.refusals++;
     state.recordFailure(node, state.failures.intern({ errno, message, class: failureClass }));
     if (isTimed(failureClass)) overload.add(node);
+  }
+
+  private isWanted(node: NodeId): boolean {
+    return (this.parts.state.table.fib.flags[node]! & INSTALLED) !== 0;
+  }
+
+  private lookLater(): void {
+    const delayMs = Math.min(DELETION_RETRY_MS * 2 ** this.refusedDeletions++, DELETION_RETRY_MAX_MS);
+    this.parts.events.verify("a deletion was refused", delayMs);
   }
 }

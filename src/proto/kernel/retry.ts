@@ -112,10 +112,13 @@ export class Failures {
   }
 }
 
-/** Groups whose gateway works again; their members follow slice by slice. */
+/** Groups whose gateway works again; their members follow slice by slice. There may be as many groups as routes. */
 export class ReleasedGroups {
   private readonly attrs: Pick<AttrsTable, "retain" | "release">;
-  private readonly groups: { readonly attrs: AttrsId; readonly nodes: readonly NodeId[]; at: number }[] = [];
+  private groups: { readonly attrs: AttrsId; readonly nodes: readonly NodeId[]; at: number }[] = [];
+  /** Index of the first group with members still to follow. */
+  private first = 0;
+  private members = 0;
 
   constructor(attrs: Pick<AttrsTable, "retain" | "release">) {
     this.attrs = attrs;
@@ -123,26 +126,33 @@ export class ReleasedGroups {
 
   /** Members still to follow. */
   get size(): number {
-    return this.groups.reduce((sum, { nodes, at }) => sum + nodes.length - at, 0);
+    return this.members;
   }
 
   add(attrs: AttrsId, nodes: readonly NodeId[]): void {
     if (nodes.length === 0) return;
     this.attrs.retain(attrs);
     this.groups.push({ attrs, nodes, at: 0 });
+    this.members += nodes.length;
   }
 
   /** Gives the next member to `follow`, with the attributes it waited with. Only while size > 0. */
   take(follow: (node: NodeId, attrs: AttrsId) => void): void {
-    const group = this.groups[0]!;
+    const group = this.groups[this.first]!;
+    this.members--;
     follow(group.nodes[group.at++]!, group.attrs);
     if (group.at < group.nodes.length) return;
-    this.groups.shift();
     this.attrs.release(group.attrs);
+    if (++this.first * 2 < this.groups.length) return;
+    this.groups = this.groups.slice(this.first);
+    this.first = 0;
   }
 
   clear(): void {
-    for (const { attrs } of this.groups.splice(0)) this.attrs.release(attrs);
+    for (const { attrs } of this.groups.slice(this.first)) this.attrs.release(attrs);
+    this.groups = [];
+    this.first = 0;
+    this.members = 0;
   }
 }
 
@@ -150,7 +160,16 @@ interface Group {
   readonly serial: number;
   failure: number;
   readonly nodes: NodeId[];
+  /** With so many listed it is time to leave out those that have moved on. */
+  limit: number;
+  /** The one that was given out last for a try, 0: none. */
+  tried: NodeId;
 }
+
+const SMALLEST_LIMIT = 1024;
+
+type IsMember = (node: NodeId, attrs: AttrsId) => boolean;
+type TryMember = (node: NodeId, attrs: AttrsId) => void;
 
 /** Routes that wait, by attributes. Members are checked by the caller when they are woken. */
 export class WaitingRoutes {
@@ -182,12 +201,13 @@ export class WaitingRoutes {
     let group = this.groups.get(attrs);
     if (group === undefined) {
       this.attrs.retain(attrs);
-      group = { serial: ++this.lastSerial, failure, nodes: [] };
+      group = { serial: ++this.lastSerial, failure, nodes: [], limit: SMALLEST_LIMIT, tried: 0 };
       this.groups.set(attrs, group);
     }
     group.failure = failure;
     if (node >= this.listedIn.length) this.grow(node);
     if (this.listedIn[node] === group.serial) return;
+    if (group.nodes.length >= group.limit) this.tidy(group);
     this.listedIn[node] = group.serial;
     group.nodes.push(node);
   }
@@ -201,15 +221,24 @@ export class WaitingRoutes {
 
   /**
    * Takes one route out of every group for a try. `isWaiting` tells whether a member still waits with these
-   * attributes; groups without any such member vanish.
+   * attributes; groups without any such member vanish. `isDue`: that one is yet to be sent for its group, so
+   * another would say no more.
    */
-  probe(isWaiting: (node: NodeId, attrs: AttrsId) => boolean, tryNow: (node: NodeId) => void): void {
-    for (const [attrs, group] of [...this.groups]) {
-      let node = this.take(group);
-      while (node !== undefined && !isWaiting(node, attrs)) node = this.take(group);
-      if (node === undefined) this.drop(attrs);
-      else tryNow(node);
+  probe(isWaiting: IsMember, tryNow: TryMember, isDue: IsMember = () => false): void {
+    for (const [attrs, { tried }] of [...this.groups]) {
+      if (tried === 0 || !isDue(tried, attrs)) this.probeOne(attrs, isWaiting, tryNow);
     }
+  }
+
+  /** As probe(), of one group, if there is such a group. */
+  probeOne(attrs: AttrsId, isWaiting: IsMember, tryNow: TryMember): void {
+    const group = this.groups.get(attrs);
+    if (group === undefined) return;
+    let node = this.take(group);
+    while (node !== undefined && !isWaiting(node, attrs)) node = this.take(group);
+    group.tried = node ?? 0;
+    if (node === undefined) this.drop(attrs);
+    else tryNow(node, attrs);
   }
 
   clear(): void {
@@ -220,6 +249,21 @@ export class WaitingRoutes {
     const node = group.nodes.pop();
     if (node !== undefined && this.listedIn[node] === group.serial) this.listedIn[node] = 0;
     return node;
+  }
+
+  /** Routes that go to and fro between groups leave an entry in each, every time. */
+  private tidy(group: Group): void {
+    const { nodes, serial } = group;
+    const { listedIn } = this;
+    let kept = 0;
+    for (const node of nodes) {
+      if (listedIn[node] !== serial) continue;
+      listedIn[node] = 0;
+      nodes[kept++] = node;
+    }
+    nodes.length = kept;
+    for (const node of nodes) listedIn[node] = serial;
+    group.limit = Math.max(SMALLEST_LIMIT, 2 * kept);
   }
 
   private grow(node: NodeId): void {

@@ -71,7 +71,7 @@ export class Safety {
   }
 
   protectsPrefix({ w0, w1, w2, w3, length }: Omit<Prefix, "family">): boolean {
-    return this.patterns?.fits(w0, w1, w2, w3, length) ?? false;
+    return this.protects(w0, w1, w2, w3, length);
   }
 
   protectsNode(fib: Fib, node: NodeId): boolean {

@@ -21,7 +21,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { KernelReport, ScanState } from "../../nest/protocol.ts";
 import { DRIFTED } from "../../nest/sync-flags.ts";
-import type { KernelRoute, Os } from "../../sysdep/os.ts";
+import type { KernelRoute, Os, RouteChange } from "../../sysdep/os.ts";
 import type { KernelConfig } from "./config.ts";
 import { DeletionGuard } from "./deletion-guard.ts";
 import type { DriftLog } from "./drift.ts";
@@ -186,8 +186,8 @@ export class ScanCycle {
   }
 
   /** One of the protocol's own table. */
-  tableEvent(route: KernelRoute, gone: boolean): void {
-    this.earlyEnd.event(route, gone);
+  tableEvent(route: KernelRoute, change: RouteChange): void {
+    this.earlyEnd.event(route, change);
   }
 
   /** Notifications were lost: a scan under way is not acted on, and none begins before resync(). */

@@ -25,7 +25,6 @@ function onlyThrough(start: string): Filter {
   return {
     name: `only-${start}`,
     key: `only-${start}`,
-    modifies: false,
     asksDevices: true,
     rejectsAll: false,
     apply: (route, { attrs, deviceName }) =>

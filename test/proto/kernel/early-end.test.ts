@@ -210,6 +210,7 @@ describe.each([
       return query.protocol === undefined ? outcome : { ...outcome, complete: false, reason: "no memory" };
     };
     expect(await f.scan()).toBe(false);
+    f.os.scanRoutes = scan;
     expect([f.writes(), learned(), problem()]).toEqual([[], 10, "no memory"]);
   });
 });

@@ -79,3 +79,43 @@ it("IPv4: a fat route that goes with its nexthop object, silently, does not hold
   const { scan } = f.protocol.report();
   expect([f.protocol.inSync, scan.lastProblem, learned()]).toEqual([true, null, 1]);
 });
+
+it.each([
+  ["of another type of service", { tos: 16 }],
+  ["of a lower metric", { metric: 10 }],
+  ["of another protocol", { protocol: 11 }],
+  ["of the same protocol", {}],
+] as const)("IPv4: a fat route is known although a route %s comes and goes beside it", async (_why, more) => {
+  f = await fixture({ family: 4, learn: true });
+  const one = { metric: 20, protocol: 12 } as const;
+  const add = (prefix: string, count = 1, other: object = {}): void => {
+    const nexthops = Array.from({ length: count }, (_, i) => hop(`10.0.0.${3 + (i % 250)}`));
+    expect(f.foreign({ ...one, op: "append", prefix, nexthops, ...other })).toBe(0);
+  };
+  const remove = (prefix: string, other: object = {}): void => {
+    expect(f.foreign({ ...one, op: "delete", prefix, ...other })).toBe(0);
+  };
+  const scanned = async (): Promise<unknown> => {
+    for (let i = 0; i < 3; i++) await f.scan();
+    return [learned(), f.protocol.report().scan.lastProblem];
+  };
+  const cut = [3, expect.stringContaining("ended early")];
+  const fat = "10.50.0.0/16";
+  add("10.7.0.0/16");
+  add("10.77.0.0/16");
+  await f.start();
+  add(fat, 2100);
+  expect(await scanned()).toEqual(cut);
+  const beside = { ...more, nexthops: [hop("10.0.0.2")] };
+  add(fat, 1, beside);
+  // Another one is the last of the table now: that it is behind a fat route has to be remembered.
+  remove("10.77.0.0/16");
+  add("10.76.0.0/16");
+  expect(await scanned()).toEqual(cut);
+  remove(fat, beside);
+  remove("10.76.0.0/16");
+  add("10.75.0.0/16");
+  expect(await scanned()).toEqual(cut);
+  remove(fat);
+  expect(await scanned()).toEqual([2, null]);
+});

@@ -62,35 +62,6 @@ describe("an event older than our last write", () => {
 });
 
 describe("learned routes", () => {
-  it("two that differ in scope alone: one goes, one stays", async () => {
-    f = await fixture({ learn: true });
-    const v0 = f.kernel.links.byName("v0")!.ifindex;
-    await f.start();
-    f.foreign({
-      op: "add",
-      prefix: NET,
-      metric: 5,
-      protocol: 4,
-      scope: 253,
-      nexthops: [{ gateway: null, device: v0 }],
-    });
-    await f.clock.advance(1000);
-    f.foreign({
-      op: "append",
-      prefix: NET,
-      metric: 5,
-      protocol: 4,
-      scope: 0,
-      nexthops: [{ gateway: null, device: v0 }],
-    });
-    await f.clock.advance(1000);
-    const two = f.shown().length;
-    f.foreign({ op: "delete", prefix: NET, metric: 5, protocol: 4, scope: 0 });
-    await f.clock.advance(60_000);
-    expect([two, f.shown().length]).toEqual([2, 1]);
-    expect(f.protocol.report().learned).toBe(1);
-  });
-
   it("learning that is switched off while a scan runs leaves no reference behind", async () => {
     f = await fixture({ learn: true });
     for (let i = 0; i < 200; i++)

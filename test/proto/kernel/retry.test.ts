@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { Failures, type RetryClass, retryClass, WaitingRoutes } from "../../../src/proto/kernel/retry.ts";
+import {
+  Failures,
+  ReleasedGroups,
+  type RetryClass,
+  retryClass,
+  WaitingRoutes,
+} from "../../../src/proto/kernel/retry.ts";
 
 describe("retryClass()", () => {
   const rows: readonly {
@@ -122,5 +128,56 @@ describe("WaitingRoutes", () => {
     expect(tried).toEqual([]);
     expect(waiting.groupCount).toBe(0);
     expect(references.get(7)).toBe(0);
+  });
+
+  it("does not grow with routes that go to and fro between two groups", () => {
+    const { waiting } = setup();
+    const nodes = Array.from({ length: 2000 }, (_, i) => i + 1);
+    for (let round = 0; round < 20; round++) {
+      for (const attrs of [8, 7]) for (const node of nodes) waiting.add(node, attrs, 4);
+    }
+    expect(waiting.release(8).length).toBeLessThan(3 * nodes.length);
+    const listed = waiting.release(7);
+    expect(listed.length).toBeLessThan(3 * nodes.length);
+    expect(new Set(listed)).toEqual(new Set(nodes));
+  });
+});
+
+describe("ReleasedGroups", () => {
+  function setup() {
+    const references = new Map<number, number>();
+    const count = (id: number, by: number) => references.set(id, (references.get(id) ?? 0) + by);
+    const released = new ReleasedGroups({ retain: (id) => count(id, 1), release: (id) => count(id, -1) });
+    return { released, held: () => [...references.values()].reduce((sum, one) => sum + one, 0) };
+  }
+
+  it("gives out the members of one group after the other, and its reference with the last", () => {
+    const { released, held } = setup();
+    released.add(7, [1, 2]);
+    released.add(8, []);
+    released.add(9, [3]);
+    const taken: string[] = [];
+    const take = (): void => released.take((node, attrs) => taken.push(`${node} with ${attrs}`));
+    take();
+    expect([released.size, held()]).toEqual([2, 2]);
+    take();
+    released.add(7, [4]);
+    expect([released.size, held()]).toEqual([2, 2]);
+    take();
+    take();
+    expect(taken).toEqual(["1 with 7", "2 with 7", "3 with 9", "4 with 7"]);
+    expect([released.size, held()]).toEqual([0, 0]);
+    released.add(7, [1, 2]);
+    take();
+    released.clear();
+    expect([released.size, held()]).toEqual([0, 0]);
+  });
+
+  it("takes no longer with a hundred thousand groups", () => {
+    const { released, held } = setup();
+    for (let attrs = 1; attrs <= 100_000; attrs++) released.add(attrs, [attrs, attrs + 1]);
+    let taken = 0;
+    while (released.size > 0) released.take(() => taken++);
+    expect([taken, held()]).toEqual([200_000, 0]);
   });
 });

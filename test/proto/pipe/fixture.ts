@@ -29,7 +29,6 @@ export function filterOf(name: string, change: (route: FilteredRoute) => boolean
   return {
     name,
     key: name,
-    modifies: true,
     asksDevices: false,
     rejectsAll: false,
     apply: (route) => change(route) !== false,

@@ -349,7 +349,6 @@ describe("looking up recursive routes", () => {
     const noUplink: Filter = {
       name: "no-uplink",
       key: "no-uplink",
-      modifies: false,
       asksDevices: true,
       rejectsAll: false,
       apply: ({ attrs }, context) =>

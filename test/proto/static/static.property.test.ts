@@ -28,7 +28,6 @@ const specText = fc.oneof(
 const noRed: Filter = {
   name: "no-red",
   key: "no-red",
-  modifies: false,
   asksDevices: true,
   rejectsAll: false,
   apply: ({ attrs }, context) =>
