@@ -91,7 +91,7 @@ export class KrtdProcess {
 
   /** The command that lists all routes as an operator would. */
   listCommand(): string[] {
-    return [process.execPath, KRTCTL, "--socket", this.socket, "show", "routes"];
+    return [KRTCTL, "--socket", this.socket, "show", "routes"];
   }
 
   /** Stops it and leaves the routes in the kernel. */

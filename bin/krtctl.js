@@ -1,5 +1,8 @@
-#!/usr/bin/env node
-/* Launches krtctl. CommonJS like its neighbours: see krtd.js. */
+#!/usr/bin/env -S node --max-semi-space-size=4
+/*
+ * Launches krtctl. CommonJS like its neighbours: see krtd.js. What a long list is made of lives for an instant, and Node
+ * would let 48 MiB of it come together before it looks; with 4 MiB a half it is as fast.
+ */
 "use strict";
 
 const { existsSync } = require("node:fs");
