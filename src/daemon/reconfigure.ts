@@ -80,7 +80,10 @@ export function applyPlan(
   }, limit === null);
 }
 
-/** What the kernel protocols delete that stop for good: in the first step, before all others. */
+/**
+ * What the kernel protocols delete that stop for good: in the first step, before all others, when what is protected is
+ * what `after` says.
+ */
 async function flushed(
   protocols: Protocols,
   before: KrtConfig,
@@ -95,7 +98,7 @@ async function flushed(
     const stops = action.get(name) === "remove" || action.get(name) === "restart";
     if (!stops || persists || spec?.type !== "kernel") continue;
     if (isTakenOver(spec.config, before, after, protocols.disabled)) continue;
-    found.push({ protocol: name, ...(await rails.flush()) });
+    found.push({ protocol: name, ...(await rails.flush(after.safety)) });
   }
   return found;
 }

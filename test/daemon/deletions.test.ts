@@ -185,6 +185,25 @@ describe.each(FAMILIES)("in IPv$family", ({ table, via, net }) => {
     expect(d.own(), "the protected one stays").toHaveLength(1);
   });
 
+  it("routes that lose their protection together with their kernel protocol are counted", async () => {
+    await using d = await startDaemon({ ...FULL, safety: { protect: ["0.0.0.0/0+", "::/0+"] } });
+    const before = d.own();
+    d.writes();
+    expect(isRefused(await attempt(d, { static: FULL.static! }))).toBe(true);
+    expect(d.writes()).toEqual([]);
+    expect(d.own()).toEqual(before);
+  });
+
+  it("routes that are protected by what removes their kernel protocol stay, and are not counted", async () => {
+    await using d = await startDaemon(FULL);
+    const before = d.own();
+    d.writes();
+    const next = { static: FULL.static!, safety: { protect: ["0.0.0.0/0+", "::/0+"] } };
+    expect((await attempt(d, next)).ok).toBe(true);
+    expect(d.writes()).toEqual([]);
+    expect(d.own()).toEqual(before);
+  });
+
   it("a new kernel protocol of a refused one leaves what it found in the kernel", async () => {
     const found = Array.from(
       { length: 5 },

@@ -9,7 +9,7 @@ import { DIRTY, INFLIGHT, INSTALLED, QUEUED, SENT } from "../../nest/sync-flags.
 import { walkNodes } from "../../nest/walk.ts";
 import type { SafetyConfig } from "./config.ts";
 import type { ExportQueue } from "./export-queue.ts";
-import type { Deletions } from "./safety.ts";
+import { type Deletions, Safety } from "./safety.ts";
 import type { ScanCycle } from "./scan-cycle.ts";
 import type { SyncState } from "./sync-state.ts";
 
@@ -39,17 +39,17 @@ export class SafetyRails {
    * protected stands and does not go.
    */
   deletions(): Promise<Deletions> {
-    return this.count(SENT | INSTALLED);
+    return this.count(SENT | INSTALLED, this.state.safety);
   }
 
-  /** What a stop would delete, as it is without `persist`. */
-  flush(): Promise<Deletions> {
-    return this.count(SENT);
+  /** What a stop would delete, as it is without `persist`, once `next` says what is protected. */
+  flush(next: SafetyConfig): Promise<Deletions> {
+    return this.count(SENT, new Safety(this.state.table.family, next));
   }
 
-  /** In slices. Nodes go that have SENT alone of the `asked` flags. */
-  private async count(asked: number): Promise<Deletions> {
-    const { safety, table } = this.state;
+  /** In slices. Nodes go that have SENT alone of the `asked` flags, unless `safety` protects them. */
+  private async count(asked: number, safety: Safety): Promise<Deletions> {
+    const { table } = this.state;
     let standing = 0;
     let deletions = 0;
     if (!this.queue.writable) return { deletions, standing };
