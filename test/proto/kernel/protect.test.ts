@@ -158,6 +158,24 @@ describe.each(FAMILIES)("safety.protect in IPv$family", ({ family, net, other, h
     expect(f.protocol.drift.map(({ kind, reaction }) => [kind, reaction])).toEqual([["changed", "left"]]);
   });
 
+  it("sees at once that somebody has put right what it must not", async () => {
+    await begin();
+    f.want(net, via(hop));
+    await f.start();
+    f.writes();
+    for (const [gateway, state] of [
+      [next, "failed"],
+      [hop, "synced"],
+    ] as const) {
+      f.foreign({ op: "replace", prefix: net, protocol: OWN, metric: 32, nexthops: kernelVia(gateway) });
+      await f.clock.advance(500);
+      expect(f.status(net).state).toBe(state);
+    }
+    expect(f.status(net).message).toBeNull();
+    expect(f.protocol.report().failed).toBe(0);
+    await untouched(f.shown());
+  });
+
   it("leaves redirects", async () => {
     await begin();
     await f.start();
