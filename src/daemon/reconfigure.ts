@@ -65,17 +65,24 @@ export function applyPlan(
       await limit.goBack();
       refuse(going, limit);
     }
-    await applySteps(surroundings, before, after, plan, { soft, keep: false });
+    // What may be deleted is what was allowed until it is certain that the change is made: a scan may come meanwhile.
+    const percent = limit?.percent ?? after.safety.maxDeletePercent;
+    await applySteps(surroundings, before, after, plan, { soft, keep: false, percent });
     await protocols.settled();
     const found = limit === null ? [] : tooMany(await protocols.deletions(pending), limit.percent);
     if (limit !== null && found.length > 0) {
       // Nothing of it was written yet: back the same way, and what each table wants is what it wanted.
       const back = await limit.goBack();
-      await applySteps(surroundings, after, before, back, { soft: false, keep: true });
+      await applySteps(surroundings, after, before, back, {
+        soft: false,
+        keep: true,
+        percent: limit.percent,
+      });
       await protocols.settled();
       await leave(before);
       refuse(found, limit);
     }
+    await configureSafety(protocols, plan, after.safety);
     await leave(after);
   }, limit === null);
 }
@@ -103,13 +110,27 @@ async function flushed(
   return found;
 }
 
-/** `keep`: kernel protocols that go leave all they have in the kernel. */
+/** What the change says of it. Kernel protocols that are new have it already. */
+async function configureSafety(
+  protocols: Protocols,
+  plan: ConfigPlan,
+  safety: KrtConfig["safety"],
+): Promise<void> {
+  if (!plan.settings.some(({ key }) => key === "safety")) return;
+  for (const { rails } of protocols.kernels) await rails.configure(safety);
+}
+
+/** `keep`: kernel protocols that go leave all they have in the kernel. `percent`: the most that scans delete. */
 async function applySteps(
   { protocols, enter }: Surroundings,
   before: KrtConfig,
   after: KrtConfig,
   plan: ConfigPlan,
-  { soft, keep: keepAll }: { readonly soft: boolean; readonly keep: boolean },
+  {
+    soft,
+    keep: keepAll,
+    percent,
+  }: { readonly soft: boolean; readonly keep: boolean; readonly percent: number },
 ): Promise<void> {
   const old = specsOf(before);
   const wanted = specsOf(after);
@@ -130,9 +151,7 @@ async function applySteps(
   };
 
   await enter(after);
-  if (plan.settings.some(({ key }) => key === "safety")) {
-    for (const { rails } of protocols.kernels) await rails.configure(after.safety);
-  }
+  await configureSafety(protocols, plan, { ...after.safety, maxDeletePercent: percent });
   for (const name of [...named("remove", old, true), ...named("restart", old, true)]) {
     const spec = old.get(name);
     const taken = spec?.type === "kernel" && isTakenOver(spec.config, before, after, disabled);

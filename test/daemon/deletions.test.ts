@@ -204,6 +204,50 @@ describe.each(FAMILIES)("in IPv$family", ({ table, via, net }) => {
     expect(d.own()).toEqual(before);
   });
 
+  it("a larger limit of a refused one does not let a scan delete meanwhile what is withheld", async () => {
+    const stale = Array.from(
+      { length: 45 },
+      (_, i) => `route add ${net(100 + i)} via ${via} metric 32 proto 120`,
+    );
+    await using d = await startDaemon({}, { before: stale });
+    const slow = 1000;
+    const { os, clock } = d;
+    const scanRoutes = os.scanRoutes.bind(os);
+    os.scanRoutes = async (which, sink) => {
+      if (which.table === slow) await new Promise<void>((resolve) => void clock.after(500, resolve));
+      return scanRoutes(which, sink);
+    };
+    expect((await attempt(d, FULL)).ok).toBe(true);
+    const before = d.own();
+    expect(before).toHaveLength(85);
+    expect(d.daemon.backend.status()).toMatchObject({ state: "degraded", counts: { withheld: 45 } });
+    d.writes();
+    const next: KrtInput = {
+      ...config([], { safety: { "max-delete-percent": 100 } }),
+      tables: { more: { family: table === "master4" ? "ipv4" : "ipv6" } },
+    };
+    next.kernel!["learns"] = { table: "more", "kernel-table": slow, learn: true, "scan-time": 0 };
+    expect(isRefused(await attempt(d, next))).toBe(true);
+    expect(d.writes()).toEqual([]);
+    expect(d.own()).toEqual(before);
+    expect((await attempt(d, next, { force: true })).ok).toBe(true);
+    await d.synced();
+    expect(d.own()).toEqual([]);
+  });
+
+  it("a larger limit of one that is made deletes what is withheld", async () => {
+    const stale = Array.from(
+      { length: 45 },
+      (_, i) => `route add ${net(100 + i)} via ${via} metric 32 proto 120`,
+    );
+    await using d = await startDaemon({}, { before: stale });
+    expect((await attempt(d, FULL)).ok).toBe(true);
+    expect(d.own()).toHaveLength(85);
+    expect((await attempt(d, config(routes(0, 40), { safety: { "max-delete-percent": 60 } }))).ok).toBe(true);
+    await d.synced();
+    expect(d.own()).toHaveLength(40);
+  });
+
   it("a new kernel protocol of a refused one leaves what it found in the kernel", async () => {
     const found = Array.from(
       { length: 5 },
