@@ -194,6 +194,25 @@ describe.each(FAMILIES)("in IPv$family", ({ table, via, net }) => {
     expect(d.own()).toEqual(before);
   });
 
+  it.each([{ force: true }, { force: false }])(
+    "unwanted routes that lose their protection go with force $force as the change says",
+    async ({ force }) => {
+      const wanted = force ? 10 : 30;
+      await using d = await startDaemon({ ...FULL, safety: { protect: ["0.0.0.0/0+", "::/0+"] } });
+      const protecting = config(routes(0, wanted), { safety: { protect: ["0.0.0.0/0+", "::/0+"] } });
+      expect((await attempt(d, protecting)).ok).toBe(true);
+      expect(d.own()).toHaveLength(40);
+      const next = config(routes(0, wanted));
+      d.writes();
+      expect(isRefused(await attempt(d, next))).toBe(force);
+      if (force) expect(d.writes()).toEqual([]);
+      await attempt(d, next, { force });
+      expect(d.own()).toHaveLength(wanted);
+      expect(d.writes()).toHaveLength(40 - wanted);
+      expect(d.daemon.backend.status()).toMatchObject({ state: "in-sync", counts: { withheld: 0 } });
+    },
+  );
+
   it("routes that are protected by what removes their kernel protocol stay, and are not counted", async () => {
     await using d = await startDaemon(FULL);
     const before = d.own();

@@ -88,11 +88,20 @@ export class SafetyRails {
     this.cycle.request("too many routes are not wanted any more");
   }
 
-  /** Goes by other limits from now on; what was kept, and is protected no more, is written. */
+  /**
+   * Goes by other limits from now on. What was kept, and is protected no more, is written or deleted: whether that may
+   * be was asked with the rest of the change, and the next scan must not ask again.
+   */
   async configure(safety: SafetyConfig): Promise<void> {
     const { state, queue, cycle } = this;
     if (state.safety.set(safety)) {
-      await walkNodes(state.table.fib, (node) => queue.retryProtected(node), this.clock);
+      const { fib } = state.table;
+      const letGo = (node: NodeId): void => {
+        queue.retryProtected(node);
+        const unwanted = (fib.flags[node]! & (SENT | INSTALLED)) === SENT;
+        if (unwanted && cycle.initialized && !state.safety.protectsNode(fib, node)) queue.push(node);
+      };
+      await walkNodes(fib, letGo, this.clock);
       queue.run();
     }
     cycle.request("safety has changed");
