@@ -67,7 +67,8 @@ export function applyPlan(
     }
     // What may be deleted is what was allowed until it is certain that the change is made: a scan may come meanwhile.
     const percent = limit?.percent ?? after.safety.maxDeletePercent;
-    await applySteps(surroundings, before, after, plan, { soft, keep: false, percent });
+    const { disabled } = protocols;
+    await applySteps(surroundings, before, after, plan, { soft, keep: false, percent, disabled });
     await protocols.settled();
     const found = limit === null ? [] : tooMany(await protocols.deletions(pending), limit.percent);
     if (limit !== null && found.length > 0) {
@@ -77,6 +78,7 @@ export function applyPlan(
         soft: false,
         keep: true,
         percent: limit.percent,
+        disabled,
       });
       await protocols.settled();
       await leave(before);
@@ -120,7 +122,10 @@ async function configureSafety(
   for (const { rails } of protocols.kernels) await rails.configure(safety);
 }
 
-/** `keep`: kernel protocols that go leave all they have in the kernel. `percent`: the most that scans delete. */
+/**
+ * `keep`: kernel protocols that go leave all they have in the kernel. `percent`: the most that scans delete. `disabled`:
+ * names of what was switched off by hand, also of what is gone for the moment, and comes back.
+ */
 async function applySteps(
   { protocols, enter }: Surroundings,
   before: KrtConfig,
@@ -130,12 +135,17 @@ async function applySteps(
     soft,
     keep: keepAll,
     percent,
-  }: { readonly soft: boolean; readonly keep: boolean; readonly percent: number },
+    disabled,
+  }: {
+    readonly soft: boolean;
+    readonly keep: boolean;
+    readonly percent: number;
+    readonly disabled: ReadonlySet<string>;
+  },
 ): Promise<void> {
   const old = specsOf(before);
   const wanted = specsOf(after);
   const action = actionsOf(plan, old);
-  const disabled = protocols.disabled;
   const named = (what: Action, specs: ReadonlyMap<string, ProtocolSpec>, kernels: boolean): string[] =>
     [...action]
       .filter(([name, is]) => is === what && (specs.get(name)?.type === "kernel") === kernels)

@@ -267,6 +267,32 @@ describe.each(FAMILIES)("in IPv$family", ({ table, via, net }) => {
     expect(d.own()).toHaveLength(40);
   });
 
+  it("what was switched off by hand, and a refused one removes, stays off", async () => {
+    const other = { table, routes: routes(50, 55) };
+    const more = { table: "more", "kernel-table": 1000, "scan-time": 0 } as const;
+    const all: KrtInput = {
+      tables: { more: { family: table === "master4" ? "ipv4" : "ipv6" } },
+      kernel: { ...FULL.kernel, k2: more },
+      static: { ...FULL.static, off: other, blue: { ...other, table: "more" } },
+    };
+    await using d = await startDaemon(all);
+    for (const name of ["off", "k2"])
+      expect(await d.during(d.daemon.backend.act("disable", name))).toBeNull();
+    await d.synced();
+    const before = d.own();
+    expect(before).toHaveLength(40);
+    d.writes();
+    expect(isRefused(await attempt(d, config([])))).toBe(true);
+    await d.synced();
+    expect(d.writes()).toEqual([]);
+    expect(d.own()).toEqual(before);
+    const off = d.daemon.backend.protocols().filter(({ disabled }) => disabled);
+    expect(off.map(({ protocol }) => protocol.name).toSorted()).toEqual(["k2", "off"]);
+    for (const name of ["off", "k2"]) expect(await d.during(d.daemon.backend.act("enable", name))).toBeNull();
+    await d.synced();
+    expect(d.own()).toHaveLength(50);
+  });
+
   it("a new kernel protocol of a refused one leaves what it found in the kernel", async () => {
     const found = Array.from(
       { length: 5 },
