@@ -55,8 +55,12 @@ export function applyPlan(
   { soft, limit }: { readonly soft: boolean; readonly limit: DeletionLimit | null },
 ): Promise<void> {
   const { protocols, leave } = surroundings;
-  const refuse = (found: readonly ProtocolDeletions[], { percent, hint }: DeletionLimit): never => {
-    throw new TooManyDeletions(found, percent, { outcome: "nothing was changed", hint });
+  const refuse = (
+    found: readonly ProtocolDeletions[],
+    { percent, hint }: DeletionLimit,
+    outcome = "nothing was changed",
+  ): never => {
+    throw new TooManyDeletions(found, percent, { outcome, hint });
   };
   return protocols.atOnce(async () => {
     const pending = await protocols.pending();
@@ -81,8 +85,9 @@ export function applyPlan(
         disabled,
       });
       await protocols.settled();
+      const outcome = await leaveWhatSoftFiltersReject(protocols, pending, limit.percent);
       await leave(before);
-      refuse(found, limit);
+      refuse(found, limit, outcome);
     }
     await configureSafety(protocols, plan, after.safety);
     await leave(after);
@@ -110,6 +115,23 @@ async function flushed(
     found.push({ protocol: name, ...(await rails.flush(after.safety)) });
   }
   return found;
+}
+
+/**
+ * Back at the configuration before, filters that were changed softly turn away what was exported again. Where that is
+ * too much it is left to a scan, which withholds it. Returns what became of the change, for the one who made it.
+ */
+async function leaveWhatSoftFiltersReject(
+  protocols: Protocols,
+  pending: ReadonlyMap<string, number>,
+  percent: number,
+): Promise<string | undefined> {
+  const rejected = (await protocols.deletions(pending)).filter(({ deletions }) => deletions > 0);
+  if (rejected.length === 0) return undefined;
+  const kept = tooMany(rejected, percent).map(({ protocol }) => protocol);
+  for (const { name, rails } of protocols.kernels) if (kept.includes(name)) await rails.leaveToScan();
+  const stay = kept.length === 0 ? "" : `; what they turn away of ${kept.join(", ")} stays in the kernel`;
+  return `the configuration before runs on, but filters that were changed softly hold for all of its routes now${stay}`;
 }
 
 /** What the change says of it. Kernel protocols that are new have it already. */
