@@ -130,8 +130,8 @@ async function leaveWhatSoftFiltersReject(
   if (rejected.length === 0) return undefined;
   const kept = tooMany(rejected, percent).map(({ protocol }) => protocol);
   for (const { name, rails } of protocols.kernels) if (kept.includes(name)) await rails.leaveToScan();
-  const stay = kept.length === 0 ? "" : `; what they turn away of ${kept.join(", ")} stays in the kernel`;
-  return `the configuration before runs on, but filters that were changed softly hold for all of its routes now${stay}`;
+  const stay = kept.length === 0 ? "" : `; those of ${kept.join(", ")} stay in the kernel`;
+  return `the configuration before runs on, but wants fewer routes than it did, as filters that were changed softly hold now${stay}`;
 }
 
 /** What the change says of it. Kernel protocols that are new have it already. */

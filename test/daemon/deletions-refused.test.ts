@@ -136,7 +136,7 @@ describe.each(FAMILIES)("in IPv$family", ({ table, via, net }) => {
       d.writes();
       const result = await attempt(d, { ...soft, static: {} });
       const message = expect.stringMatching(
-        /: the configuration before runs on, but filters .* changed softly/,
+        /: the configuration before runs on, but wants fewer .* changed softly/,
       );
       expect(result).toMatchObject({ ok: false, tooMany: { message } });
       if (rejected < 10) {
@@ -176,5 +176,29 @@ describe.each(FAMILIES)("in IPv$family", ({ table, via, net }) => {
     for (const name of ["off", "k2"]) expect(await d.during(d.daemon.backend.act("enable", name))).toBeNull();
     await d.synced();
     expect(d.own()).toHaveLength(50);
+  });
+
+  it("a refused one that stops learning leaves what a pipe made of that", async () => {
+    const foreign = Array.from(
+      { length: 12 },
+      (_, i) => `route add ${net(60 + i)} via ${via} metric 9 proto 11`,
+    );
+    const learning = (learn: boolean): KrtInput => ({
+      tables: { more: { family: table === "master4" ? "ipv4" : "ipv6" } },
+      kernel: {
+        k: { table, "scan-time": 0, learn },
+        k2: { table: "more", "kernel-table": 1000, "scan-time": 0 },
+      },
+      pipe: { p: { table, "peer-table": "more", import: "none" } },
+    });
+    await using d = await startDaemon(learning(true), { before: foreign });
+    const before = d.own();
+    expect(before).toHaveLength(12);
+    d.writes();
+    const message = expect.stringMatching(/: nothing was changed$/);
+    expect(await attempt(d, learning(false))).toMatchObject({ ok: false, tooMany: { message } });
+    await d.synced();
+    expect(d.writes()).toEqual([]);
+    expect(d.own()).toEqual(before);
   });
 });
