@@ -98,6 +98,8 @@ export class SafetyRails {
       const { fib } = state.table;
       const letGo = (node: NodeId): void => {
         queue.retryProtected(node);
+        // Those that are ours were not asked for while they were protected.
+        state.mayHaveNexthops(node);
         const unwanted = (fib.flags[node]! & (SENT | INSTALLED)) === SENT;
         if (unwanted && cycle.initialized && !state.safety.protectsNode(fib, node)) queue.push(node);
       };

@@ -270,3 +270,22 @@ describe("safety.protect in IPv4", () => {
     expect(f.status("10.1.0.0/16").state).toBe("synced");
   });
 });
+
+it("safety.protect lets go of nexthops of ours that an IPv6 route got while it was protected", async () => {
+  const net = "2001:db8:a::/48";
+  const [hop, next] = ["2001:db8:0:1::2", "2001:db8:0:1::3"];
+  f = await fixture({ family: 6, safety: safety([net]) });
+  f.want(net, { nexthops: [{ via: hop }] });
+  await f.start();
+  const before = f.shown();
+  f.writes();
+  const nexthops = [{ gateway: ip(next), device: 0 }];
+  f.foreign({ op: "append", prefix: net, protocol: OWN, metric: 32, nexthops });
+  await f.clock.advance(1000);
+  expect(f.status(net).state).toBe("failed");
+  expect(f.writes()).toEqual([]);
+  await f.protocol.rails.configure(safety());
+  await f.clock.advance(1000);
+  expect(f.status(net).state).toBe("synced");
+  expect(f.shown()).toEqual(before);
+});
