@@ -174,6 +174,8 @@ function ownerWords(verdict: string, routeClass: string): string {
       return "krtd's, but different";
     case "changed during scan":
       return "krtd's, being changed";
+    case "protected":
+      return "krtd's, kept by safety.protect";
     default:
       return "krtd's, to be deleted";
   }

@@ -55,8 +55,12 @@ export function applyPlan(
   { soft, limit }: { readonly soft: boolean; readonly limit: DeletionLimit | null },
 ): Promise<void> {
   const { protocols, leave } = surroundings;
-  const refuse = (found: readonly ProtocolDeletions[], { percent, hint }: DeletionLimit): never => {
-    throw new TooManyDeletions(found, percent, { outcome: "nothing was changed", hint });
+  const refuse = (
+    found: readonly ProtocolDeletions[],
+    { percent, hint }: DeletionLimit,
+    outcome = "nothing was changed",
+  ): never => {
+    throw new TooManyDeletions(found, percent, { outcome, hint });
   };
   return protocols.atOnce(async () => {
     const pending = await protocols.pending();
@@ -65,22 +69,35 @@ export function applyPlan(
       await limit.goBack();
       refuse(going, limit);
     }
-    await applySteps(surroundings, before, after, plan, { soft, keep: false });
+    // What may be deleted is what was allowed until it is certain that the change is made: a scan may come meanwhile.
+    const percent = limit?.percent ?? after.safety.maxDeletePercent;
+    const { disabled } = protocols;
+    await applySteps(surroundings, before, after, plan, { soft, keep: false, percent, disabled });
     await protocols.settled();
     const found = limit === null ? [] : tooMany(await protocols.deletions(pending), limit.percent);
     if (limit !== null && found.length > 0) {
       // Nothing of it was written yet: back the same way, and what each table wants is what it wanted.
       const back = await limit.goBack();
-      await applySteps(surroundings, after, before, back, { soft: false, keep: true });
+      await applySteps(surroundings, after, before, back, {
+        soft: false,
+        keep: true,
+        percent: limit.percent,
+        disabled,
+      });
       await protocols.settled();
+      const outcome = await leaveWhatSoftFiltersReject(protocols, pending, limit.percent);
       await leave(before);
-      refuse(found, limit);
+      refuse(found, limit, outcome);
     }
+    await configureSafety(protocols, plan, after.safety);
     await leave(after);
   }, limit === null);
 }
 
-/** What the kernel protocols delete that stop for good: in the first step, before all others. */
+/**
+ * What the kernel protocols delete that stop for good: in the first step, before all others, when what is protected is
+ * what `after` says.
+ */
 async function flushed(
   protocols: Protocols,
   before: KrtConfig,
@@ -95,23 +112,62 @@ async function flushed(
     const stops = action.get(name) === "remove" || action.get(name) === "restart";
     if (!stops || persists || spec?.type !== "kernel") continue;
     if (isTakenOver(spec.config, before, after, protocols.disabled)) continue;
-    found.push({ protocol: name, ...(await rails.flush()) });
+    found.push({ protocol: name, ...(await rails.flush(after.safety)) });
   }
   return found;
 }
 
-/** `keep`: kernel protocols that go leave all they have in the kernel. */
+/**
+ * Back at the configuration before, filters that were changed softly turn away what was exported again. Where that is
+ * too much it is left to a scan, which withholds it. Returns what became of the change, for the one who made it.
+ */
+async function leaveWhatSoftFiltersReject(
+  protocols: Protocols,
+  pending: ReadonlyMap<string, number>,
+  percent: number,
+): Promise<string | undefined> {
+  const rejected = (await protocols.deletions(pending)).filter(({ deletions }) => deletions > 0);
+  if (rejected.length === 0) return undefined;
+  const kept = tooMany(rejected, percent).map(({ protocol }) => protocol);
+  for (const { name, rails } of protocols.kernels) if (kept.includes(name)) await rails.leaveToScan();
+  const stay = kept.length === 0 ? "" : `; those of ${kept.join(", ")} stay in the kernel`;
+  return `the configuration before runs on, but wants fewer routes than it did, as filters that were changed softly hold now${stay}`;
+}
+
+/** What the change says of it. Kernel protocols that are new have it already. */
+async function configureSafety(
+  protocols: Protocols,
+  plan: ConfigPlan,
+  safety: KrtConfig["safety"],
+): Promise<void> {
+  if (!plan.settings.some(({ key }) => key === "safety")) return;
+  for (const { rails } of protocols.kernels) await rails.configure(safety);
+}
+
+/**
+ * `keep`: kernel protocols that go leave all they have in the kernel. `percent`: the most that scans delete. `disabled`:
+ * names of what was switched off by hand, also of what is gone for the moment, and comes back.
+ */
 async function applySteps(
   { protocols, enter }: Surroundings,
   before: KrtConfig,
   after: KrtConfig,
   plan: ConfigPlan,
-  { soft, keep: keepAll }: { readonly soft: boolean; readonly keep: boolean },
+  {
+    soft,
+    keep: keepAll,
+    percent,
+    disabled,
+  }: {
+    readonly soft: boolean;
+    readonly keep: boolean;
+    readonly percent: number;
+    readonly disabled: ReadonlySet<string>;
+  },
 ): Promise<void> {
   const old = specsOf(before);
   const wanted = specsOf(after);
   const action = actionsOf(plan, old);
-  const disabled = protocols.disabled;
   const named = (what: Action, specs: ReadonlyMap<string, ProtocolSpec>, kernels: boolean): string[] =>
     [...action]
       .filter(([name, is]) => is === what && (specs.get(name)?.type === "kernel") === kernels)
@@ -127,9 +183,7 @@ async function applySteps(
   };
 
   await enter(after);
-  if (plan.settings.some(({ key }) => key === "safety")) {
-    for (const { rails } of protocols.kernels) await rails.configure(after.safety);
-  }
+  await configureSafety(protocols, plan, { ...after.safety, maxDeletePercent: percent });
   for (const name of [...named("remove", old, true), ...named("restart", old, true)]) {
     const spec = old.get(name);
     const taken = spec?.type === "kernel" && isTakenOver(spec.config, before, after, disabled);

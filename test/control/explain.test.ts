@@ -4,7 +4,7 @@ import { KrtdError } from "../../src/lib/errors.ts";
 import { parseIp } from "../../src/lib/ip.ts";
 import { ACCEPT_ALL, type Filter, REJECT_ALL } from "../../src/nest/filter.ts";
 import type { KernelRouteStatus, StaticRouteView } from "../../src/nest/protocol.ts";
-import { ip, prefixOf } from "../proto/kernel/fixture.ts";
+import { ip, prefixOf, safety } from "../proto/kernel/fixture.ts";
 import type { AttrsText } from "../support/draft.ts";
 import { type ExplainRig, explainRig } from "../support/explain-rig.ts";
 import { ask } from "../support/http-unix.ts";
@@ -587,6 +587,16 @@ describe("explain", () => {
       "the kernel still has an old route of krtd's, which the next scan deletes",
     );
     expect(step(answer, "kernel")).toContain("(krtd's, to be deleted)");
+  });
+
+  it("does not say of an old route that safety.protect keeps that it is to be deleted", async () => {
+    await using rig = await explainRig({ safety: safety([NET]) });
+    const nexthops = [{ gateway: ip("10.0.0.9"), device: 0 }];
+    rig.foreign({ op: "append", prefix: NET, metric: 32, protocol: 120, nexthops });
+    await rig.start();
+    const answer = await rig.explain(NET);
+    expect(answer.reason).toContain("which safety.protect keeps");
+    expect(step(answer, "kernel")).toContain("(krtd's, kept by safety.protect)");
   });
 
   it("belongs to the table that is named", async () => {

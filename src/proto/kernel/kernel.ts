@@ -224,13 +224,12 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
     const before = this.config;
     this.config = config;
     if (config.scanTimeMs !== before.scanTimeMs) this.cycle.rearm();
-    const learning = config.learn !== before.learn;
     const importing = config.import.key !== before.import.key;
     const exporting = config.export.key !== before.export.key || config.mergePaths !== before.mergePaths;
     this.channel.setImport(config.import);
     this.channel.setExport(config.export, config.mergePaths);
     this.state.setDefaultMetric(config.metric);
-    if (learning) {
+    if (config.learn !== before.learn) {
       const old = this.aliens;
       this.setLearn();
       if (this.aliens === null) {
@@ -238,7 +237,8 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
         await this.cycle.ended();
         await old?.clear(this.options.clock);
       }
-      this.cycle.request("learn has changed");
+      if (this.cycle.initialized) this.feeding.shutUntil(this.cycle.run());
+      else this.cycle.request("learn has changed");
     }
     if (importing && !options.soft) await this.aliens?.announceAgain(this.options.clock);
     if (exporting && !options.soft) await this.channel.reexport();

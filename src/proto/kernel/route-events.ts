@@ -151,6 +151,7 @@ export class RouteEvents {
       this.report(node, "changed", route.metric, before, shown, port, reaction);
     }
     if (route.family === 6) this.look("an IPv6 route of ours was replaced");
+    else if (equal && state.failure[node] !== 0) this.look("a route of ours that had failed is as wanted");
     state.attrs.release(shown);
     state.attrs.release(before);
   }

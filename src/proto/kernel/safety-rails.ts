@@ -9,7 +9,7 @@ import { DIRTY, INFLIGHT, INSTALLED, QUEUED, SENT } from "../../nest/sync-flags.
 import { walkNodes } from "../../nest/walk.ts";
 import type { SafetyConfig } from "./config.ts";
 import type { ExportQueue } from "./export-queue.ts";
-import { type Deletions, FEW } from "./safety.ts";
+import { type Deletions, FEW, Safety } from "./safety.ts";
 import type { ScanCycle } from "./scan-cycle.ts";
 import type { SyncState } from "./sync-state.ts";
 
@@ -47,20 +47,20 @@ export class SafetyRails {
     const goes = (flags: number): boolean =>
       (flags & (SENT | INSTALLED)) === SENT && (flags & (QUEUED | INFLIGHT)) !== 0;
     const busy = this.queue.busyNodes(LOOKED_AT);
-    if (busy === null) return this.count(goes);
+    if (busy === null) return this.count(goes, safety);
     let deletions = 0;
     for (const node of busy) if (goes(fib.flags[node]!) && !safety.protectsNode(fib, node)) deletions++;
-    return deletions < FEW ? { deletions, standing: deletions } : this.count(goes);
+    return deletions < FEW ? { deletions, standing: deletions } : this.count(goes, safety);
   }
 
-  /** What a stop would delete, as it is without `persist`. */
-  flush(): Promise<Deletions> {
-    return this.count(() => true);
+  /** What a stop would delete, as it is without `persist`, once `next` says what is protected. */
+  flush(next: SafetyConfig): Promise<Deletions> {
+    return this.count(() => true, new Safety(this.state.table.family, next));
   }
 
-  /** In slices. `goes` tells by the flags of a node that has SENT. */
-  private async count(goes: (flags: number) => boolean): Promise<Deletions> {
-    const { safety, table } = this.state;
+  /** In slices. `goes` tells by the flags of a node that has SENT; what `safety` protects does not. */
+  private async count(goes: (flags: number) => boolean, safety: Safety): Promise<Deletions> {
+    const { table } = this.state;
     let standing = 0;
     let deletions = 0;
     if (!this.queue.writable) return { deletions, standing };
@@ -99,11 +99,22 @@ export class SafetyRails {
     this.cycle.request("too many routes are not wanted any more");
   }
 
-  /** Goes by other limits from now on; what was kept, and is protected no more, is written. */
+  /**
+   * Goes by other limits from now on. What was kept, and is protected no more, is written or deleted: whether that may
+   * be was asked with the rest of the change, and the next scan must not ask again.
+   */
   async configure(safety: SafetyConfig): Promise<void> {
     const { state, queue, cycle } = this;
     if (state.safety.set(safety)) {
-      await walkNodes(state.table.fib, (node) => queue.retryProtected(node), this.clock);
+      const { fib } = state.table;
+      const letGo = (node: NodeId): void => {
+        queue.retryProtected(node);
+        // Those that are ours were not asked for while they were protected.
+        state.mayHaveNexthops(node);
+        const unwanted = (fib.flags[node]! & (SENT | INSTALLED)) === SENT;
+        if (unwanted && cycle.initialized && !state.safety.protectsNode(fib, node)) queue.push(node);
+      };
+      await walkNodes(fib, letGo, this.clock);
       queue.run();
     }
     cycle.request("safety has changed");

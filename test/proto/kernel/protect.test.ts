@@ -158,6 +158,24 @@ describe.each(FAMILIES)("safety.protect in IPv$family", ({ family, net, other, h
     expect(f.protocol.drift.map(({ kind, reaction }) => [kind, reaction])).toEqual([["changed", "left"]]);
   });
 
+  it("sees at once that somebody has put right what it must not", async () => {
+    await begin();
+    f.want(net, via(hop));
+    await f.start();
+    f.writes();
+    for (const [gateway, state] of [
+      [next, "failed"],
+      [hop, "synced"],
+    ] as const) {
+      f.foreign({ op: "replace", prefix: net, protocol: OWN, metric: 32, nexthops: kernelVia(gateway) });
+      await f.clock.advance(500);
+      expect(f.status(net).state).toBe(state);
+    }
+    expect(f.status(net).message).toBeNull();
+    expect(f.protocol.report().failed).toBe(0);
+    await untouched(f.shown());
+  });
+
   it("leaves redirects", async () => {
     await begin();
     await f.start();
@@ -251,4 +269,23 @@ describe("safety.protect in IPv4", () => {
     expect(f.shown()).toHaveLength(2);
     expect(f.status("10.1.0.0/16").state).toBe("synced");
   });
+});
+
+it("safety.protect lets go of nexthops of ours that an IPv6 route got while it was protected", async () => {
+  const net = "2001:db8:a::/48";
+  const [hop, next] = ["2001:db8:0:1::2", "2001:db8:0:1::3"];
+  f = await fixture({ family: 6, safety: safety([net]) });
+  f.want(net, { nexthops: [{ via: hop }] });
+  await f.start();
+  const before = f.shown();
+  f.writes();
+  const nexthops = [{ gateway: ip(next), device: 0 }];
+  f.foreign({ op: "append", prefix: net, protocol: OWN, metric: 32, nexthops });
+  await f.clock.advance(1000);
+  expect(f.status(net).state).toBe("failed");
+  expect(f.writes()).toEqual([]);
+  await f.protocol.rails.configure(safety());
+  await f.clock.advance(1000);
+  expect(f.status(net).state).toBe("synced");
+  expect(f.shown()).toEqual(before);
 });
