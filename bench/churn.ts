@@ -5,6 +5,7 @@
 
 import { writeFile } from "node:fs/promises";
 import { type Child, memory, pause, run, start, until } from "./children.ts";
+import { scanOnce } from "./krtd.ts";
 import { configuration, KrtdProcess } from "./krtd-process.ts";
 import type { Limit } from "./limit.ts";
 import { DEVICE, type Family, generate, METRIC } from "./routes.ts";
@@ -98,9 +99,13 @@ async function measureDeletions(
   samples.add("churn.repair-max", Math.max(...waits));
 }
 
-/** As many foreign routes as there are of ours come at once, and krtd learns them all. */
+/**
+ * As many foreign routes as there are of ours come at once, and krtd learns them all; afterwards it is in sync, has not
+ * written anything, and a scan finds nothing to do.
+ */
 async function measureStorm(setting: Setting, krtd: KrtdProcess, limit: Limit): Promise<void> {
   const { routes, samples, limitMs } = setting;
+  const writes = await krtd.writes();
   const began = performance.now();
   await limit.pushForeign(setting);
   samples.add("churn.storm-push", (performance.now() - began) / 1000);
@@ -110,4 +115,14 @@ async function measureStorm(setting: Setting, krtd: KrtdProcess, limit: Limit): 
   });
   samples.add("churn.storm-learned", (performance.now() - began) / 1000);
   samples.add("churn.storm-memory", memory(krtd.child.pid).peak);
+  await scanOnce(setting, krtd);
+  const { state, netlink } = await krtd.status();
+  samples.add("churn.storm-losses", netlink.overruns);
+  const { learned, drift } = await krtd.kernel();
+  const after = { state, writes: (await krtd.writes()) - writes, learned, repaired: drift.repaired };
+  if (state !== "in-sync" || after.writes !== 0 || learned !== routes) {
+    throw new Error(
+      `After a storm of ${routes} foreign routes krtd is not as it should be: ${JSON.stringify(after)}`,
+    );
+  }
 }

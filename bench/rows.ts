@@ -167,6 +167,11 @@ export const SECTIONS: readonly Section[] = [
       { key: "churn.repair-max", text: "  longest", unit: "ms", goals: [{ most: 50 }] },
       { key: "churn.storm-push", text: "C: as many foreign routes written", unit: "s" },
       { key: "churn.storm-learned", text: "krtd: until all are learned", unit: "s" },
+      {
+        key: "churn.storm-losses",
+        text: "krtd: losses of notifications on the way, each read again",
+        unit: "",
+      },
       { key: "churn.storm-memory", text: "krtd: memory at its highest", unit: "MB" },
     ],
   },

@@ -12,23 +12,16 @@ import { Fib } from "../../src/nest/fib.ts";
 import { INSTALLED, VERDICT_CREATE, VERDICT_SEEN } from "../../src/nest/sync-flags.ts";
 import { classify, ownNumbers, verdict } from "../../src/proto/kernel/verdict.ts";
 import { RouteSet } from "../../src/proto/static/config.ts";
-import { decodeRoute, RouteEncoder, RouteView } from "../../src/sysdep/linux/rtnetlink/route.ts";
-import { ROUTE_ADD } from "../../src/sysdep/os.ts";
+import { decodeRoute, RouteView } from "../../src/sysdep/linux/rtnetlink/route.ts";
 import { draftOf } from "../support/draft.ts";
+import { bytes, COUNT, encodedLength, GATEWAYS, NLMSG_HDRLEN, view, words } from "./messages.ts";
+import { scanOurs, scanReference } from "./scan-pair.ts";
 
 export interface Pair {
   readonly name: string;
   readonly ours: () => number;
   readonly reference: () => number;
 }
-
-const COUNT = 20_000;
-const GATEWAYS = 50;
-const NLMSG_HDRLEN = 16;
-const MESSAGE_ROOM = 128;
-
-/** Distinct /24, far apart. */
-const words: readonly number[] = Array.from({ length: COUNT }, (_, i) => (Math.imul(i, 0x9e3779b1) << 8) | 0);
 
 function fibOurs(): number {
   const fib = new Fib(4);
@@ -79,40 +72,6 @@ function attrsReference(): number {
   return sum;
 }
 
-/** The messages of COUNT routes, as the encoder writes them. */
-function encodeAll(bytes: Uint8Array, view: DataView): number {
-  const table = new AttrsTable();
-  const ids = Array.from({ length: GATEWAYS }, (_, n) =>
-    table.intern(draftOf({ nexthops: [{ via: `10.0.0.${2 + n}`, device: 3 }] })),
-  );
-  const encoder = new RouteEncoder(table);
-  let at = 0;
-  for (const [i, w0] of words.entries()) {
-    at = encoder.encode(
-      bytes,
-      view,
-      at,
-      ROUTE_ADD,
-      4,
-      w0,
-      0,
-      0,
-      0,
-      24,
-      254,
-      99,
-      32,
-      ids[i % GATEWAYS]!,
-      i,
-      0,
-    );
-  }
-  return at;
-}
-
-const bytes = new Uint8Array(COUNT * MESSAGE_ROOM);
-const view = new DataView(bytes.buffer);
-const encodedLength = encodeAll(bytes, view);
 const routeView = new RouteView();
 
 function decodeOurs(): number {
@@ -207,5 +166,6 @@ export const PAIRS: readonly Pair[] = [
   { name: "attrs", ours: attrsOurs, reference: attrsReference },
   { name: "codec", ours: decodeOurs, reference: decodeReference },
   { name: "verdict", ours: verdictOurs, reference: verdictReference },
+  { name: "scan", ours: scanOurs, reference: scanReference },
   { name: "route-file", ours: fileOurs, reference: fileReference },
 ];

@@ -44,6 +44,28 @@ describe("sortRoutes()", () => {
     );
   });
 
+  it.each([
+    { family: 4 as const, specs: 256, grouped: false },
+    { family: 4 as const, specs: 257, grouped: true },
+    { family: 6 as const, specs: 257, grouped: false },
+  ])("IPv$family with $specs different nexthops: comes by those first: $grouped", async (row) => {
+    const { family, specs, grouped } = row;
+    const set = new RouteSet(family);
+    const nothing = { type: "blackhole", nexthops: [], prefsrc: null, mtu: null, recursive: null } as const;
+    for (let metric = 1; metric <= specs; metric++) set.internSpec({ ...nothing, metric });
+    for (let i = 0; i < 1000; i++) {
+      const length = i % 2 === 0 ? 24 : 16;
+      set.add((1000 - i) << 16, 0, 0, 0, length, (i * 7) % specs, 1);
+    }
+    const sorted = await sortRoutes(set, never);
+    const specOf = (i: number): number => (grouped ? set.spec[i]! : 0);
+    const expected = Array.from({ length: set.count }, (_, i) => i).sort(
+      (a, b) => specOf(a) - specOf(b) || set.length[a]! - set.length[b]! || set.word(a, 0) - set.word(b, 0),
+    );
+    expect([...sorted!.order]).toEqual(expected);
+    expect([sorted!.lengths[16], sorted!.lengths[24]]).toEqual([500, 500]);
+  });
+
   it("yields on the way, and gives up when stopped", async () => {
     const set = setOf(
       4,
