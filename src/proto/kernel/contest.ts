@@ -21,10 +21,12 @@ const BACKOFF_MAX_MS = 300_000;
 const CALM_MS = 600_000;
 /** Time between two looks at all fights: of a hundred thousand, each ends at a moment of its own. */
 const LOOK_MS = 500;
+/** Timers count whole milliseconds, and may ring within the one before. */
+const EARLY_MS = 1;
 
 interface Fight {
   backoffMs: number;
-  /** Monotonic; not repaired before. */
+  /** Monotonic; not tried again before, and not repaired before it is tried. */
   until: number;
   lastChange: number;
   /** Tried again since the back-off ended. */
@@ -56,9 +58,8 @@ export class Contest {
   /** Nets that are not repaired now. */
   get size(): number {
     if (this.fights.size === 0) return 0;
-    const now = this.clock.now();
     let count = 0;
-    for (const { until } of this.fights.values()) if (until > now) count++;
+    for (const { tried } of this.fights.values()) if (!tried) count++;
     return count;
   }
 
@@ -69,7 +70,7 @@ export class Contest {
     if (fight !== undefined) {
       const quiet = now - fight.lastChange;
       fight.lastChange = now;
-      if (fight.until > now) return false;
+      if (!fight.tried) return false;
       if (quiet <= CALM_MS) {
         this.fight(node, Math.min(fight.backoffMs * 2, BACKOFF_MAX_MS), now);
         return false;
@@ -96,7 +97,7 @@ export class Contest {
 
   /** Whether the net is contested now: nothing is written for it. */
   has(node: NodeId): boolean {
-    return this.fights.size > 0 && (this.fights.get(node)?.until ?? 0) > this.clock.now();
+    return this.fights.size > 0 && this.fights.get(node)?.tried === false;
   }
 
   /** Milliseconds until a contested net is tried again. */
@@ -125,11 +126,13 @@ export class Contest {
     const due: NodeId[] = [];
     let next = Number.POSITIVE_INFINITY;
     for (const [node, fight] of this.fights) {
-      if (fight.until > now) next = Math.min(next, fight.until);
-      else if (!fight.tried) {
+      if (fight.tried) {
+        if (now - fight.lastChange > CALM_MS) this.fights.delete(node);
+      } else if (fight.until > now + EARLY_MS) next = Math.min(next, fight.until);
+      else {
         fight.tried = true;
         due.push(node);
-      } else if (now - fight.lastChange > CALM_MS) this.fights.delete(node);
+      }
     }
     if (next < Number.POSITIVE_INFINITY) this.alarm.within(Math.max(next - now, LOOK_MS));
     if (due.length > 0) this.retry(due);

@@ -119,6 +119,30 @@ describe("Contest", () => {
     expect(retried[1]).toContain("4,5");
   });
 
+  it("is contested until it is tried again, though that may be a little later than it could be", async () => {
+    const { contest: it, clock, retried, change } = contest();
+    change(3, REPAIRS + 1);
+    await clock.advance(200);
+    change(4, REPAIRS + 1);
+    await clock.advance(10_100);
+    expect(retried).toEqual(["3 at 10000"]);
+    expect([it.has(3), it.has(4), it.size, it.waitMs(4)]).toEqual([false, true, 1, 0]);
+    expect(it.mayRepair(4, CAPACITY)).toBe(false);
+    await clock.advance(200);
+    expect(retried).toEqual(["3 at 10000", "4 at 10500"]);
+    expect([it.has(4), it.size]).toEqual([false, 0]);
+  });
+
+  it("does not wait for another look when its timer rings a moment too early", async () => {
+    const { contest: it, clock, retried, change } = contest();
+    const { after } = clock;
+    clock.after = (delayMs, fn) => after.call(clock, delayMs - 0.9, fn);
+    change(3, REPAIRS + 1);
+    await clock.advance(10_000);
+    expect(retried).toEqual(["3 at 9999.1"]);
+    expect(it.has(3)).toBe(false);
+  });
+
   it("passes nothing on to the next net with the same id", () => {
     const { contest: it, started, change } = contest();
     change(3, REPAIRS);
