@@ -16,6 +16,7 @@ export const ROUTE_FILE_LIMIT: number = 512 * 1024 * 1024;
 const CHUNK = 256 * 1024;
 
 const NEWLINE = 0x0a;
+const SMALL = 4096;
 
 /**
  * The bytes of a file, up to `limit` + 1 of them: more is for the caller to refuse. `name` is what messages
@@ -27,15 +28,17 @@ export async function readSmallFile(
   limit: number,
   trust: PathTrust,
 ): Promise<Uint8Array | Problem> {
-  return withFile(path, name, trust, async (handle) => {
-    const bytes = new Uint8Array(limit + 1);
-    let size = 0;
-    while (size < bytes.length) {
+  return withFile(path, name, trust, async (handle, expected) => {
+    let bytes = new Uint8Array(Math.min(limit, Math.max(expected, SMALL)) + 1);
+    for (let size = 0; ; ) {
       const { bytesRead } = await handle.read(bytes, size, bytes.length - size);
-      if (bytesRead === 0) break;
       size += bytesRead;
+      if (bytesRead === 0 || size > limit) return bytes.subarray(0, size);
+      if (size < bytes.length) continue;
+      const grown = new Uint8Array(Math.min(limit, 2 * size) + 1);
+      grown.set(bytes);
+      bytes = grown;
     }
-    return bytes.subarray(0, size);
   });
 }
 
@@ -112,9 +115,10 @@ async function withFile<T>(
 ): Promise<T | Problem> {
   let handle: FileHandle | null = null;
   try {
-    const complaint = await trust.complaint(path);
+    const [complaint, looked] = await Promise.all([trust.complaint(path), settled(stat(path))]);
     if (complaint !== null) return fileProblem(name, complaint.message, complaint.hint);
-    const wrong = kindProblem(name, await stat(path));
+    if (looked.status === "rejected") throw looked.reason;
+    const wrong = kindProblem(name, looked.value);
     if (wrong !== null) return wrong;
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     const found = await handle.stat();
@@ -122,8 +126,14 @@ async function withFile<T>(
   } catch (thrown) {
     return fileProblem(name, `Cannot read the file: ${reason(thrown)}`);
   } finally {
-    await handle?.close().catch(() => {});
+    // Nothing waits for that.
+    void handle?.close().catch(() => {});
   }
+}
+
+async function settled<T>(promise: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [result] = await Promise.allSettled([promise]);
+  return result;
 }
 
 function kindProblem(name: string, found: Stats): Problem | null {

@@ -25,20 +25,23 @@ export async function kernelTableNames(
     ["main", 254],
     ["local", TABLE_LOCAL],
   ]);
-  for (const directory of directories) {
-    await readNames(join(directory, "rt_tables"), names);
-    const extra = await readdir(join(directory, "rt_tables.d")).catch(() => []);
-    for (const file of extra.sort()) {
-      if (file.endsWith(".conf") && !file.startsWith(".")) {
-        await readNames(join(directory, "rt_tables.d", file), names);
-      }
-    }
-  }
+  const texts = await Promise.all(directories.map(textsOf));
+  for (const text of texts.flat()) readNames(text, names);
   return names;
 }
 
-async function readNames(file: string, names: Map<string, number>): Promise<void> {
-  const text = await readFile(file, "utf8").catch(() => "");
+/** rt_tables of the directory, and all of its rt_tables.d/*.conf, in the order in which they count. */
+async function textsOf(directory: string): Promise<string[]> {
+  const read = (file: string): Promise<string> => readFile(join(directory, file), "utf8").catch(() => "");
+  const [first, extra] = await Promise.all([
+    read("rt_tables"),
+    readdir(join(directory, "rt_tables.d")).catch(() => []),
+  ]);
+  const files = extra.sort().filter((file) => file.endsWith(".conf") && !file.startsWith("."));
+  return [first, ...(await Promise.all(files.map((file) => read(join("rt_tables.d", file)))))];
+}
+
+function readNames(text: string, names: Map<string, number>): void {
   for (const line of text.split("\n")) {
     const match = /^\s*(0x[0-9a-fA-F]{1,8}|[0-9]{1,10})\s+([^\s#]+)/.exec(line);
     if (match === null) continue;

@@ -72,6 +72,7 @@ async function read(
 ): Promise<LoadedConfig> {
   const trusted = options.trusted === undefined ? trustedByProcess() : options.trusted;
   const trust = new PathTrust(trusted);
+  const tableNames = kernelTableNames(options.iproute2Directories ?? IPROUTE2_DIRECTORIES);
   const bytes = await readSmallFile(file, file, SIZE_LIMIT, trust);
   if (!(bytes instanceof Uint8Array)) return { ok: false, problems: [bytes] };
   const source = decodeSource(file, bytes);
@@ -91,9 +92,8 @@ async function read(
   const filters = readFilters(input, tree, problems);
   const globs = { left: GLOB_LIMIT };
   const reading: Reading = { input, tree, problems, tables, filters, trust, globs };
-  const tableNames = await kernelTableNames(options.iproute2Directories ?? IPROUTE2_DIRECTORIES);
   // First, for the other protocols ask of which namespace the tables are.
-  const kernels = readKernels(reading, tableNames);
+  const kernels = readKernels(reading, await tableNames);
   const { statics, fileProblems } = await readStatics(reading, needsFiles);
   const directs = readDirects(reading);
   const pipes = readPipes(reading);

@@ -87,6 +87,7 @@ export class PathTrust {
     let at = "/";
     let links = 0;
     const steps = path.split("/").reverse();
+    await this.lookAhead(path, trusted);
     let directory = await this.directory(at, trusted);
     while (steps.length > 0) {
       if (directory.complaint !== null) return directory.complaint;
@@ -98,6 +99,13 @@ export class PathTrust {
         continue;
       }
       const next = at === "/" ? `/${step}` : `${at}/${step}`;
+      const known = this.directories.get(next);
+      if (known !== undefined) {
+        if (directory.shared && !trusted.uids.has(known.stats.uid)) return foreign(next, known.stats);
+        at = next;
+        directory = known;
+        continue;
+      }
       const found = await lstat(next);
       if (directory.shared && !trusted.uids.has(found.uid)) return foreign(next, found);
       if (found.isSymbolicLink()) {
@@ -109,7 +117,7 @@ export class PathTrust {
         steps.push(...target.split("/").reverse());
       } else if (found.isDirectory()) {
         at = next;
-        directory = await this.directory(at, trusted);
+        directory = this.remember(next, found, trusted);
       } else {
         // Anything else than a file is refused by the one who opens it.
         return found.isFile() ? judge(next, found, trusted) : null;
@@ -119,18 +127,35 @@ export class PathTrust {
   }
 
   private async directory(path: string, trusted: Trusted): Promise<Directory> {
-    const known = this.directories.get(path);
-    if (known !== undefined) return known;
-    const found = await lstat(path);
+    return this.directories.get(path) ?? this.remember(path, await lstat(path), trusted);
+  }
+
+  /** Looks at the directories that the path names, all at once: one after the other takes some time each. */
+  private async lookAhead(path: string, trusted: Trusted): Promise<void> {
+    const unknown = this.directories.has("/") ? [] : ["/"];
+    for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
+      const directory = path.slice(0, end);
+      if (this.directories.has(directory)) break;
+      unknown.push(directory);
+    }
+    if (unknown.length < 2) return;
+    const all = await Promise.all(unknown.map((directory) => lstat(directory).catch(() => null)));
+    for (const [i, stats] of all.entries()) {
+      if (stats?.isDirectory() === true) this.remember(unknown[i]!, stats, trusted);
+    }
+  }
+
+  private remember(path: string, found: Stats, trusted: Trusted): Directory {
     const complaint = judge(path, found, trusted);
     const shared = complaint !== null && (found.mode & STICKY) !== 0 && trusted.uids.has(found.uid);
-    const directory = { complaint: shared ? null : complaint, shared };
+    const directory = { complaint: shared ? null : complaint, shared, stats: found };
     this.directories.set(path, directory);
     return directory;
   }
 }
 
 interface Directory {
+  readonly stats: Stats;
   readonly complaint: Complaint | null;
   /** Others may create in it, but not remove or rename what belongs to another. */
   readonly shared: boolean;
