@@ -22,7 +22,7 @@ import { describeMachine, judge, load, renderTable } from "./report.ts";
 import { type Family, writeRoutes } from "./routes.ts";
 import { Samples } from "./samples.ts";
 import type { Setting } from "./setting.ts";
-import { measureShapes } from "./shapes.ts";
+import { measureShape, SHAPES } from "./shapes.ts";
 
 /** This file runs as bench/results/.build/bench/main.js. */
 const BENCH = new URL("../../../", import.meta.url).pathname;
@@ -85,25 +85,46 @@ interface Tools {
   readonly bird: string | null;
 }
 
-/** One round of one family: each leaves the table empty. */
+/**
+ * One round of one family: each part leaves the table empty. One that fails is told, and keeps no other from being
+ * measured. Returns what failed.
+ */
 async function measureRound(
   setting: Setting,
   modes: ReadonlySet<Mode>,
   { limit, bird }: Tools,
-): Promise<void> {
+): Promise<string[]> {
   const any = (...some: Mode[]): boolean => some.some((mode) => modes.has(mode));
-  if (any("push")) await limit?.measurePush(setting);
-  if (any("push", "start", "scan", "memory", "show")) await measureKrtd(setting, limit, modes);
-  if (any("push")) await limit?.measurePush(setting);
-  if (any("lag")) await measureAnswers(setting);
-  if (any("churn")) await measureChurn(setting, limit);
-  if (any("push")) await measureIpBatch(setting);
-  if (bird !== null && any("push", "start", "scan", "memory", "lag")) await measureBird(setting, any("scan"));
-  if (any("growth") && setting.family === 4) await measureGrowth(setting);
-  if (any("shapes") && setting.family === 4) await measureShapes(setting);
+  const failures: string[] = [];
+  const part = async (name: string, work: () => Promise<unknown> | undefined): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      const failure = `IPv${setting.family} ${name}: ${error instanceof Error ? error.message : String(error)}`;
+      say(failure);
+      failures.push(failure);
+      endAll();
+      await setting.namespace.flush();
+    }
+  };
+  const pushLimit = () => limit?.measurePush(setting);
+  if (any("push")) await part("C", pushLimit);
+  if (any("push", "start", "scan", "memory", "show"))
+    await part("krtd", () => measureKrtd(setting, limit, modes));
+  if (any("push")) await part("C", pushLimit);
+  if (any("lag")) await part("lag", () => measureAnswers(setting));
+  if (any("churn")) await part("churn", () => measureChurn(setting, limit));
+  if (any("push")) await part("ip -batch", () => measureIpBatch(setting));
+  if (bird !== null && any("push", "start", "scan", "memory", "lag"))
+    await part("BIRD", () => measureBird(setting, any("scan")));
+  if (any("growth") && setting.family === 4) await part("growth", () => measureGrowth(setting));
+  if (any("shapes") && setting.family === 4) {
+    for (const shape of SHAPES) await part(shape.name, () => measureShape(setting, shape));
+  }
+  return failures;
 }
 
-/** Resolves with whether nothing was written that was there already. */
+/** Resolves with whether all was measured, and nothing written that was there already. */
 async function measure(options: Options, name: string, directory: string): Promise<boolean> {
   const { modes, families, rounds } = options;
   const missing: string[] = [];
@@ -124,10 +145,11 @@ async function measure(options: Options, name: string, directory: string): Promi
     const samples = new Samples();
     settings.push({ family, namespace, directory, files, routes, samples, limitMs: 60_000 + routes / 5 });
   }
+  const failures: string[] = [];
   for (let round = 1; round <= rounds; round++) {
     for (const setting of settings) {
       say(`round ${round} of ${rounds}: IPv${setting.family}`);
-      await measureRound(setting, modes, { limit, bird });
+      failures.push(...(await measureRound(setting, modes, { limit, bird })));
     }
   }
 
@@ -141,6 +163,7 @@ async function measure(options: Options, name: string, directory: string): Promi
     load: { before: loadBefore, after: load() },
     peers,
     missing,
+    failures,
     families: settings.map(({ family, routes, samples }) => ({
       family,
       routes,
@@ -168,12 +191,15 @@ async function measure(options: Options, name: string, directory: string): Promi
     goals.filter(({ met }) => met === false),
   ))
     console.log(`fell short: ${text} (${key}): ${goal}`);
+  for (const failure of failures) console.log(`failed: ${failure}`);
   console.log(relative(process.cwd(), file));
-  return settings.every(({ samples }) =>
+  const idle = settings.every(({ samples }) =>
     ["writes.scan", "writes.restart", "writes.shapes"].every((key) =>
       samples.of(key).every((count) => count === 0),
     ),
   );
+  if (!idle) say("krtd wrote routes that were there already");
+  return idle && failures.length === 0;
 }
 
 function isGoalSize(family: Family, routes: number): boolean {
@@ -200,9 +226,7 @@ async function main(): Promise<void> {
       process.exit(1);
     });
   }
-  if (await measure(options, name, directory)) process.exit(0);
-  say("krtd wrote routes that were there already");
-  process.exit(1);
+  process.exit((await measure(options, name, directory)) ? 0 : 1);
 }
 
 main().catch((error: unknown) => {

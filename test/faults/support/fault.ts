@@ -88,7 +88,7 @@ const figures = new Map<string, { seeds: number; convergedMs: number[] }>();
 export function fault(name: string, runs: Runs, body: (world: World) => Promise<void>): void {
   const count = FULL ? runs.full : runs.short;
   if (count === 0) return;
-  const all = seeds(count);
+  const all = seeds(count, FULL);
   it(`${name} (${all.length} seeds)`, { timeout: RUN_MS * all.length }, async () => {
     const failures: Error[] = [];
     for (const seed of all) {

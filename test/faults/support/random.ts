@@ -31,10 +31,13 @@ export function randomFrom(seed: number): Random {
   };
 }
 
-/** $KRTD_SEED alone when it is set, else `count` others each time. Throws when the variable is no seed. */
-export function seeds(count: number): readonly number[] {
+/**
+ * $KRTD_SEED alone when it is set. Else 1 to `count`, or with `fresh` others each time: what must pass always does the
+ * same, what looks for the unknown does not. Throws when the variable is no seed.
+ */
+export function seeds(count: number, fresh: boolean): readonly number[] {
   const given = process.env["KRTD_SEED"];
-  if (given === undefined) return Array.from({ length: count }, () => randomInt(LIMIT));
+  if (given === undefined) return Array.from({ length: count }, (_, i) => (fresh ? randomInt(LIMIT) : i + 1));
   const seed = Number(given);
   if (!Number.isInteger(seed) || seed < 0 || seed >= LIMIT) {
     throw new Error(`KRTD_SEED must be a whole number from 0 to ${LIMIT - 1}, not "${given}"`);
