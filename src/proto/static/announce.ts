@@ -14,8 +14,8 @@ import type { SpecAttrs } from "./spec-attrs.ts";
 /** A change of the table: 1,024 of them are a slice. */
 const CHANGE = 64;
 
-/** Where the order begins to matter. */
-const MANY = 4096;
+/** Where the order begins to matter: so many are written at once. */
+const MANY = 1024;
 
 const RECURSIVE_ORIGIN = internOrigin({ protocol: 0, recursive: true, connected: false, trail: [] });
 

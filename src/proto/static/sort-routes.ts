@@ -3,9 +3,9 @@
  * nodes, and the kernel's, then stand in memory nearly in the order of the kernel's dumps, which makes every scan, and
  * every other dump of the table, faster. (By address alone the kernel would rebuild its trie more often.)
  *
- * IPv4 routes of many different nexthops come by those first. The kernel has the nexthops of a device in one list, the
- * newest in front, and looks each route's up there: those of the route before are found at once, and others behind some
- * ten thousand. (IPv6 has no such list.)
+ * IPv4 routes of many different nexthops come by those first, and so do sets that fit the processor's cache anyway. The
+ * kernel has the nexthops of a device, of all tables, in one list, the newest in front, and looks each route's up there:
+ * those of the route before are found at once, and others behind some ten thousand. (IPv6 has no such list.)
  *
  * A radix sort of the indexes, least significant digit first: address low half, high half, length, spec. Of IPv6 only the
  * first 32 bits count: near is good enough.
@@ -18,7 +18,9 @@ import { inSlices, type Pace } from "./slices.ts";
 const MOVE = 4;
 const HALF_WORD = 0x10000;
 /** With so many different nexthops the kernel's search for them costs more than dumps in order save. */
-const MANY_SPECS = 256;
+const MANY_SPECS = 64;
+/** Where the order of dumps begins to matter. */
+const LARGE = 0x10000;
 
 export interface SortedRoutes {
   /** Indexes into the set. */
@@ -30,7 +32,7 @@ export interface SortedRoutes {
 /** Null when stopped meanwhile. */
 export async function sortRoutes(routes: RouteSet, pace: Pace): Promise<SortedRoutes | null> {
   const { count, length, spec } = routes;
-  const grouped = routes.family === 4 && routes.specs.length > MANY_SPECS;
+  const grouped = routes.family === 4 && (routes.specs.length > MANY_SPECS || count < LARGE);
   const low = new Int32Array(HALF_WORD);
   const high = new Int32Array(HALF_WORD);
   const lengths = new Int32Array(129);
