@@ -151,10 +151,15 @@ async function expectState<World>(
     };
   };
   const expected = { kernel: left, odd: [], states: wanted, krtd: "in-sync" };
-  const same = async (): Promise<boolean> => JSON.stringify(await look()) === JSON.stringify(expected);
+  // The last look counts: a moment later krtd may be trying again what waits.
+  let seen: Awaited<ReturnType<typeof look>> | null = null;
+  const same = async (): Promise<boolean> => {
+    seen = await look();
+    return JSON.stringify(seen) === JSON.stringify(expected);
+  };
   // Its failure is told by the comparison below.
   await waitFor("it has settled", same).catch(() => {});
-  expect(await look(), context).toEqual(expected);
+  expect(seen, context).toEqual(expected);
 }
 
 /** The words of a route but for its devices, which may have new names, and what the kernel says of its links. */
