@@ -1,40 +1,14 @@
 /** safety.max-delete-percent at a configuration or a reload: too much is not done, and nothing of it is written. */
 
 import { describe, expect, it } from "vitest";
-import type { KernelInput, KrtInput, RouteInput, StaticInput } from "../../src/config/input.ts";
-import type { ConfigureRequest, ConfigureResult } from "../../src/control/backend.ts";
+import type { KrtInput, StaticInput } from "../../src/config/input.ts";
+import type { ConfigureRequest } from "../../src/control/backend.ts";
+import { attempts, FAMILIES } from "./deletions-fixture.ts";
 import { type ModelDaemon, startDaemon } from "./fixture.ts";
 
-const FAMILIES = [
-  { family: 4, table: "master4", via: "10.0.0.2", net: (i: number) => `10.5.${i}.0/24` },
-  { family: 6, table: "master6", via: "2001:db8:0:1::2", net: (i: number) => `2001:db8:${5000 + i}::/48` },
-] as const;
-
-describe.each(FAMILIES)("in IPv$family", ({ table, via, net }) => {
-  const routes = (from: number, to: number): RouteInput[] =>
-    Array.from({ length: to - from }, (_, i) => ({ prefix: net(from + i), via }));
-  const config = (
-    list: RouteInput[],
-    more: Omit<KrtInput, "kernel"> = {},
-    kernel: KernelInput = {},
-  ): KrtInput => ({
-    kernel: { k: { table, "scan-time": 0, ...kernel } },
-    static: { s: { table, routes: list } },
-    ...more,
-  });
-  const FULL = config(routes(0, 40));
-  const attempt = async (
-    d: ModelDaemon,
-    input: KrtInput,
-    request: Partial<ConfigureRequest> = {},
-  ): Promise<ConfigureResult> => {
-    await d.write(input);
-    const all: ConfigureRequest = { file: d.file, mode: "apply", undoAfterMs: null, ...request };
-    const result = await d.during(d.daemon.configuration.configure(all));
-    for (let i = 0; i < 5; i++) await d.clock.advance(100);
-    return result;
-  };
-  const isRefused = (result: ConfigureResult): boolean => !result.ok && "tooMany" in result;
+describe.each(FAMILIES)("in IPv$family", (of) => {
+  const { table, via, net } = of;
+  const { routes, config, FULL, attempt, isRefused } = attempts(of);
 
   const filters: NonNullable<KrtInput["filters"]> = {
     none4: [{ action: "reject" }],
