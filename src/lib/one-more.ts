@@ -7,6 +7,11 @@ export class OneMore<T> {
   private running: Promise<T> | null = null;
   private next: Promise<T> | null = null;
 
+  /** What was asked for last and has not ended, or null. */
+  get latest(): Promise<T> | null {
+    return this.next ?? this.running;
+  }
+
   /** Settles as the work does that begins now, or when what is under way has ended. */
   run(work: () => Promise<T>): Promise<T> {
     if (this.running === null) {

@@ -7,6 +7,7 @@
 import { Alarm } from "../../lib/alarm.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { OneMore } from "../../lib/one-more.ts";
 import { addressKey, type Interfaces } from "../../nest/iface.ts";
 import type { Protocol } from "../../nest/protocol.ts";
 import type { AddressInfo, LinkInfo, Os } from "../../sysdep/os.ts";
@@ -43,8 +44,7 @@ export class DeviceProtocol implements Protocol {
   private config: DeviceConfig;
   private lastCompleteAt = Number.NEGATIVE_INFINITY;
   private problem: string | null = null;
-  private running: Promise<boolean> | null = null;
-  private again: Promise<boolean> | null = null;
+  private readonly readings = new OneMore<boolean>();
   private readonly alarm: Alarm;
   private events = 0;
   private losses = 0;
@@ -72,7 +72,7 @@ export class DeviceProtocol implements Protocol {
   async stop(): Promise<void> {
     this.stopped = true;
     this.alarm.cancel();
-    await (this.again ?? this.running);
+    await this.readings.latest;
   }
 
   async reconfigure(config: DeviceConfig): Promise<void> {
@@ -89,22 +89,12 @@ export class DeviceProtocol implements Protocol {
   /** Reads everything unless that was done completely less than `maxAgeMs` ago. */
   refresh(maxAgeMs: number): Promise<boolean> {
     if (this.options.clock.now() - this.lastCompleteAt <= maxAgeMs) return Promise.resolve(true);
-    return this.again ?? this.running ?? this.scan();
+    return this.readings.latest ?? this.scan();
   }
 
   /** Reads everything; asked for while that is under way, exactly once more afterwards. */
   scan(): Promise<boolean> {
-    if (this.running === null) {
-      this.running = this.scanOnce().finally(() => {
-        this.running = null;
-      });
-      return this.running;
-    }
-    this.again ??= this.running.then(() => {
-      this.again = null;
-      return this.stopped ? false : this.scan();
-    });
-    return this.again;
+    return this.readings.run(() => (this.stopped ? Promise.resolve(false) : this.scanOnce()));
   }
 
   /**

@@ -19,6 +19,7 @@
 import { Alarm } from "../../lib/alarm.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { OneMore } from "../../lib/one-more.ts";
 import type { KernelReport, ScanState } from "../../nest/protocol.ts";
 import { DRIFTED } from "../../nest/sync-flags.ts";
 import type { KernelRoute, Os, RouteChange } from "../../sysdep/os.ts";
@@ -85,8 +86,7 @@ export class ScanCycle {
   private readonly drift: ScanDrift;
   private state: ScanState = "init";
   private stopping = false;
-  private running: Promise<boolean> | null = null;
-  private again: Promise<boolean> | null = null;
+  private readonly scans = new OneMore<boolean>();
   /** Foreign route events of this family: they can make a dump omit routes. */
   private routeEvents = 0;
   /** How often notifications were lost. */
@@ -137,18 +137,7 @@ export class ScanCycle {
 
   /** Scans and prunes; resolves with whether the scan was complete. What it queued may not be written yet. */
   run(): Promise<boolean> {
-    if (this.stopping) return Promise.resolve(false);
-    if (this.running === null) {
-      this.running = this.runOnce().finally(() => {
-        this.running = null;
-      });
-      return this.running;
-    }
-    this.again ??= this.running.then(() => {
-      this.again = null;
-      return this.run();
-    });
-    return this.again;
+    return this.scans.run(() => (this.stopping ? Promise.resolve(false) : this.runOnce()));
   }
 
   /** Asks for a scan soon; many requests within COALESCE_MS are one. */
@@ -216,7 +205,7 @@ export class ScanCycle {
 
   /** Resolves when nothing runs any more. */
   async ended(): Promise<void> {
-    await this.running;
+    await this.scans.latest;
   }
 
   /** Who changes routes all the time must not keep krtd scanning all the time: half of it at most. */
