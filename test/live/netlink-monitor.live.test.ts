@@ -62,7 +62,8 @@ describe("scanInterfaces()", () => {
       address: () => {},
     });
     expect(outcome.complete).toBe(true);
-    expect(told.filter((line) => line.startsWith("+ "))).toHaveLength(200);
+    // The kernel may add routes of its own to the link meanwhile.
+    expect(told.filter((line) => line.startsWith("+ 192.0.2."))).toHaveLength(200);
     expect(told).toContain("link v0 down");
   });
 });
