@@ -63,7 +63,8 @@ export async function silent(
 ): Promise<void> {
   await krtd.scan((await settledState(krtd)) as "in-sync");
   const before = await installed(ns);
-  const sent = (await recording.messages()).length;
+  // What was heard of links and addresses lets waiting routes be tried again a little later.
+  const sent = await recording.quiet(150);
   await krtd.scan((await settledState(krtd)) as "in-sync");
   const writes = (await recording.messages()).slice(sent).filter((message) => !changesNothing(message));
   const waiting = wanted[4].length + wanted[6].length - before.length;

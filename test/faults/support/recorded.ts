@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type KrtdOptions, type RunningKrtd, startKrtd } from "../../support/krtd.ts";
-import type { Netns } from "../../support/netns.ts";
+import { type Netns, waitFor } from "../../support/netns.ts";
 import type { SocketFaults } from "./recorded-krtd.ts";
 import { readMessages, type SentMessage } from "./sent-messages.ts";
 
@@ -26,6 +26,8 @@ export interface RecordedOptions extends KrtdOptions {
 export interface Recording {
   /** All messages up to now. */
   messages(): Promise<readonly SentMessage[]>;
+  /** Waits until nothing was sent for so long; resolves to the number of all messages. */
+  quiet(forMs: number): Promise<number>;
   /** Starts krtd in the recording's directory. */
   start(ns: Netns, yaml: string, options?: RecordedOptions): Promise<RunningKrtd>;
   raise(fault: Fault, content?: string): Promise<void>;
@@ -40,11 +42,22 @@ export async function createRecording(directory: string): Promise<Recording> {
   const program = join(compiledEntry(), "recorded-krtd.js");
   const messages: SentMessage[] = [];
   let at = 0;
+  const readOn = async (): Promise<readonly SentMessage[]> => {
+    const bytes = await readFrom(file, at);
+    at += readRecords(bytes, messages);
+    return messages;
+  };
   return {
-    async messages() {
-      const bytes = await readFrom(file, at);
-      at += readRecords(bytes, messages);
-      return messages;
+    messages: readOn,
+    async quiet(forMs) {
+      let counted = -1;
+      const nothingMore = async (): Promise<boolean> => {
+        const before = counted;
+        counted = (await readOn()).length;
+        return counted === before;
+      };
+      await waitFor("krtd sends nothing more", nothingMore, 10_000, forMs);
+      return counted;
     },
     start(ns, yaml, { sockets = {}, ...options } = {}) {
       const env = {
