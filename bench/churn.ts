@@ -12,7 +12,7 @@ import { DEVICE, type Family, generate, METRIC } from "./routes.ts";
 import { quantile } from "./samples.ts";
 import type { Setting } from "./setting.ts";
 
-const CHANGES = 100;
+const CHANGES = 500;
 const DELETIONS = 50;
 const PROBE: Readonly<Record<Family, string>> = { 4: "198.18.0.0/30", 6: "fc00:1::/64" };
 const GATEWAY: Readonly<Record<Family, (n: number) => string>> = {

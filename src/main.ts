@@ -9,8 +9,8 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import type { KrtConfig } from "./config/config.ts";
-import { loadConfig } from "./config/load.ts";
 import { renderProblems } from "./config/problems.ts";
+import { type ConfigReader, configReader } from "./config/reader.ts";
 import { infoOf } from "./control/absence.ts";
 import { lockDirectory } from "./control/lock.ts";
 import { type ControlServer, startControl } from "./control/server.ts";
@@ -112,18 +112,20 @@ async function start(argv: readonly string[], openSocket: OpenNetlinkSocket | un
   guardStandardStreams();
   const parsed = parseArguments(argv);
   if (typeof parsed === "number") process.exit(parsed);
-  const loaded = await loadConfig(parsed.config);
+  const reader = configReader();
+  const loaded = await reader.load(parsed.config);
   if (!loaded.ok) fail(renderProblems(loaded.problems), EXIT_CONFIG);
   if (parsed.check) {
     process.stdout.write(checkedSummary(loaded.config));
     return;
   }
-  await run(parsed, loaded.config, openSocket);
+  await run(parsed, loaded.config, reader, openSocket);
 }
 
 async function run(
   parsed: Arguments,
   config: KrtConfig,
+  reader: ConfigReader,
   openSocket: OpenNetlinkSocket | undefined,
 ): Promise<void> {
   const log = createLog({ level: parsed.logLevel ?? config.log.level, format: config.log.format });
@@ -163,6 +165,7 @@ async function run(
   };
   const daemon = new Daemon({
     config,
+    reader,
     version: version(),
     os,
     provider,

@@ -33,7 +33,8 @@ export async function readSmallFile(
     for (let size = 0; ; ) {
       const { bytesRead } = await handle.read(bytes, size, bytes.length - size);
       size += bytesRead;
-      if (bytesRead === 0 || size > limit) return bytes.subarray(0, size);
+      if (bytesRead === 0 || size > limit || isEnd(size, bytes.length, expected))
+        return bytes.subarray(0, size);
       if (size < bytes.length) continue;
       const grown = new Uint8Array(Math.min(limit, 2 * size) + 1);
       grown.set(bytes);
@@ -42,19 +43,29 @@ export async function readSmallFile(
   });
 }
 
-/** Feeds a route file to the parser. Null, or why it could not be read. */
+/**
+ * Less came than was asked for, and all that the file has: reading on would give nothing, but take another trip to
+ * a thread. Files without a size (of /proc) are read to their end.
+ */
+function isEnd(read: number, asked: number, size: number): boolean {
+  return read < asked && read >= size && size > 0;
+}
+
+/** Feeds a route file to the parser. Null, or why it could not be read. `alone`: there are no others. */
 export async function readRouteFile(
   path: string,
   name: string,
   parser: RouteFileParser,
   trust: PathTrust,
+  alone: boolean,
 ): Promise<Problem | null> {
   return withFile(path, name, trust, async (handle, size) => {
     if (size > ROUTE_FILE_LIMIT) {
       return fileProblem(name, `The file has ${size} bytes, at most ${ROUTE_FILE_LIMIT} are read`);
     }
+    if (alone) parser.expect(size);
     parser.begin(name);
-    const problem = await feed(handle, name, parser);
+    const problem = await feed(handle, size, name, parser);
     parser.end();
     return problem;
   });
@@ -70,37 +81,46 @@ export async function totalSize(paths: Iterable<string>): Promise<number> {
   return total;
 }
 
-async function feed(handle: FileHandle, name: string, parser: RouteFileParser): Promise<Problem | null> {
+async function feed(
+  handle: FileHandle,
+  size: number,
+  name: string,
+  parser: RouteFileParser,
+): Promise<Problem | null> {
+  let room = 0 < size && size < SMALL ? SMALL : CHUNK;
   // One byte is kept free for the newline that the last line may lack.
-  const bytes = new Uint8Array(CHUNK + 1);
+  let bytes = new Uint8Array(room + 1);
   let kept = 0;
   let total = 0;
-  for (;;) {
-    const { bytesRead } = await handle.read(bytes, kept, CHUNK - kept);
+  for (let ended = false; !ended; ) {
+    const asked = room - kept;
+    const { bytesRead } = await handle.read(bytes, kept, asked);
     let filled = kept + bytesRead;
     if (total === 0 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
       bytes.copyWithin(0, 3, filled);
       filled -= 3;
     }
     total += bytesRead;
-    if (bytesRead === 0) {
-      if (kept > 0) {
-        bytes[filled++] = NEWLINE;
-        parser.parse(bytes, 0, filled);
-      }
-      return null;
-    }
     if (total > ROUTE_FILE_LIMIT) {
       return fileProblem(name, `The file has more than ${ROUTE_FILE_LIMIT} bytes`);
     }
-    const end = bytes.lastIndexOf(NEWLINE, filled - 1) + 1;
+    ended = bytesRead === 0 || isEnd(total, total - bytesRead + asked, size);
+    if (ended && filled > 0 && bytes[filled - 1] !== NEWLINE) bytes[filled++] = NEWLINE;
+    const end = filled === 0 ? 0 : bytes.lastIndexOf(NEWLINE, filled - 1) + 1;
     if (end === 0 && filled === CHUNK) {
       return fileProblem(name, `A line has more than ${CHUNK} bytes`, "one route stands on one line");
     }
     if (end > 0) parser.parse(bytes, 0, end);
     bytes.copyWithin(0, end, filled);
     kept = filled - end;
+    if (kept < room) continue;
+    // It was small, and has grown meanwhile.
+    room = CHUNK;
+    const grown = new Uint8Array(room + 1);
+    grown.set(bytes);
+    bytes = grown;
   }
+  return null;
 }
 
 /**

@@ -32,39 +32,60 @@ export interface Statics {
 
 /** Of those that do not need their files only the routes of krt.yaml are read. */
 export async function readStatics(reading: Reading, needsFiles: (name: string) => boolean): Promise<Statics> {
-  const { input, tree, problems } = reading;
+  const { input, problems } = reading;
   const statics: StaticConfig[] = [];
   const fileProblems: Problem[] = [];
   for (const [name, entry] of Object.entries(input.static ?? {})) {
     if (entry === undefined) continue;
     if (problems.length + fileProblems.length >= TOO_MANY_PROBLEMS) break;
     if (statics.length % PROTOCOLS_SLICE === PROTOCOLS_SLICE - 1) await systemClock.yield();
-    const path = ["static", name];
-    const given = entry ?? {};
-    const table = findTable(reading, [...path, "table"], given.table);
-    const importFilter = readPolicy(reading, path, "import", given.import);
-    const family = table?.family ?? null;
-    const routes = new RouteSet(family ?? 4);
-    routes.from(tree.source.file);
-    for (const [i, route] of (given.routes ?? []).entries()) {
-      if (problems.length >= TOO_MANY_PROBLEMS) break;
-      if (i % SLICE === SLICE - 1) await systemClock.yield();
-      if (route !== undefined) readRoute(route, [...path, "routes", i], family, routes, tree, problems);
-    }
-    if (table === null) continue;
-    const parser = new RouteFileParser(routes);
-    if (needsFiles(name)) await readFiles(reading, given, path, parser, fileProblems);
-    for (const problem of parser.problems) fileProblems.push(problem);
-    statics.push({
-      name,
-      table: table.name,
-      preference: given.preference ?? DEFAULT_PREFERENCE,
-      checkLink: given["check-link"] ?? false,
-      import: importFilter,
-      routes,
-    });
+    const config = await readEntry(reading, name, entry ?? {}, needsFiles(name), fileProblems);
+    if (config !== null) statics.push(config);
   }
   return { statics, fileProblems };
+}
+
+/** One of them, if it is there, with its files. */
+export async function readStatic(reading: Reading, name: string): Promise<Statics> {
+  const entries = reading.input.static ?? {};
+  const fileProblems: Problem[] = [];
+  if (!Object.hasOwn(entries, name)) return { statics: [], fileProblems };
+  const config = await readEntry(reading, name, entries[name] ?? {}, true, fileProblems);
+  return { statics: config === null ? [] : [config], fileProblems };
+}
+
+/** Null: it has no table. */
+async function readEntry(
+  reading: Reading,
+  name: string,
+  given: StaticInput,
+  needsFiles: boolean,
+  fileProblems: Problem[],
+): Promise<StaticConfig | null> {
+  const { tree, problems } = reading;
+  const path = ["static", name];
+  const table = findTable(reading, [...path, "table"], given.table);
+  const importFilter = readPolicy(reading, path, "import", given.import);
+  const family = table?.family ?? null;
+  const routes = new RouteSet(family ?? 4);
+  routes.from(tree.source.file);
+  for (const [i, route] of (given.routes ?? []).entries()) {
+    if (problems.length >= TOO_MANY_PROBLEMS) break;
+    if (i % SLICE === SLICE - 1) await systemClock.yield();
+    if (route !== undefined) readRoute(route, [...path, "routes", i], family, routes, tree, problems);
+  }
+  if (table === null) return null;
+  const parser = new RouteFileParser(routes);
+  if (needsFiles) await readFiles(reading, given, path, parser, fileProblems);
+  for (const problem of parser.problems) fileProblems.push(problem);
+  return {
+    name,
+    table: table.name,
+    preference: given.preference ?? DEFAULT_PREFERENCE,
+    checkLink: given["check-link"] ?? false,
+    import: importFilter,
+    routes,
+  };
 }
 
 /** Reads every file once, though several patterns may name it. */
@@ -105,10 +126,11 @@ async function readFiles(
       if (!files.has(file)) files.set(file, { at, wild });
     }
   }
-  parser.expect(await totalSize(files.keys()));
+  // The size of a single file is asked for anyway.
+  if (files.size > 1) parser.expect(await totalSize(files.keys()));
   for (const [file, { at, wild }] of files) {
     if (problems.length + fileProblems.length >= TOO_MANY_PROBLEMS) return;
-    const unreadable = await readRouteFile(file, file, parser, reading.trust);
+    const unreadable = await readRouteFile(file, file, parser, reading.trust, files.size === 1);
     if (unreadable === null) continue;
     if (wild) fileProblems.push(unreadable);
     else problems.push(tree.atValue(at, naming(unreadable.message, file), unreadable.hint));

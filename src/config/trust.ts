@@ -87,7 +87,7 @@ export class PathTrust {
     let at = "/";
     let links = 0;
     const steps = path.split("/").reverse();
-    await this.lookAhead(path, trusted);
+    const last = await this.lookAhead(path, trusted);
     let directory = await this.directory(at, trusted);
     while (steps.length > 0) {
       if (directory.complaint !== null) return directory.complaint;
@@ -106,7 +106,7 @@ export class PathTrust {
         directory = known;
         continue;
       }
-      const found = await lstat(next);
+      const found = next === path && last !== null ? last : await lstat(next);
       if (directory.shared && !trusted.uids.has(found.uid)) return foreign(next, found);
       if (found.isSymbolicLink()) {
         // Opening it says so.
@@ -130,19 +130,22 @@ export class PathTrust {
     return this.directories.get(path) ?? this.remember(path, await lstat(path), trusted);
   }
 
-  /** Looks at the directories that the path names, all at once: one after the other takes some time each. */
-  private async lookAhead(path: string, trusted: Trusted): Promise<void> {
-    const unknown = this.directories.has("/") ? [] : ["/"];
+  /**
+   * Looks at what the path names, all at once: one after the other takes some time each. Returns what stands at its
+   * end, or null.
+   */
+  private async lookAhead(path: string, trusted: Trusted): Promise<Stats | null> {
+    const unknown = this.directories.has("/") ? [path] : [path, "/"];
     for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
       const directory = path.slice(0, end);
       if (this.directories.has(directory)) break;
       unknown.push(directory);
     }
-    if (unknown.length < 2) return;
-    const all = await Promise.all(unknown.map((directory) => lstat(directory).catch(() => null)));
+    const [last, ...all] = await Promise.all(unknown.map((one) => lstat(one).catch(() => null)));
     for (const [i, stats] of all.entries()) {
-      if (stats?.isDirectory() === true) this.remember(unknown[i]!, stats, trusted);
+      if (stats?.isDirectory() === true) this.remember(unknown[i + 1]!, stats, trusted);
     }
+    return last ?? null;
   }
 
   private remember(path: string, found: Stats, trusted: Trusted): Directory {

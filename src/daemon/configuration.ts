@@ -7,15 +7,9 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { KrtConfig } from "../config/config.ts";
-import {
-  type LoadedConfig,
-  type LoadedStatic,
-  loadConfig,
-  loadStatic,
-  type Problem,
-  renderProblems,
-} from "../config/load.ts";
+import { type Problem, renderProblems } from "../config/load.ts";
 import { type ConfigPlan, planConfig } from "../config/plan.ts";
+import type { ConfigReader } from "../config/reader.ts";
 import type { ActRefusal, ConfigureRequest, ConfigureResult, StatusReport } from "../control/backend.ts";
 import { Alarm } from "../lib/alarm.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -35,15 +29,6 @@ async function isOpenToAll(file: string): Promise<boolean> {
   return found === null || (found.mode & 0o004) !== 0;
 }
 
-/** Where configurations come from. */
-export interface ConfigReader {
-  readonly load: (file: string) => Promise<LoadedConfig>;
-  /** One static protocol, with its route files. */
-  readonly loadStatic: (file: string, name: string) => Promise<LoadedStatic>;
-}
-
-const FILES: ConfigReader = { load: loadConfig, loadStatic };
-
 export interface ConfigurationOptions {
   readonly config: KrtConfig;
   readonly clock: Clock;
@@ -53,8 +38,7 @@ export interface ConfigurationOptions {
   readonly running: () => boolean;
   readonly surroundings: Surroundings;
   readonly onConfig: (config: KrtConfig) => void;
-  /** Default: files. */
-  readonly reader?: ConfigReader | undefined;
+  readonly reader: ConfigReader;
 }
 
 interface ApplyOptions {
@@ -119,7 +103,7 @@ export class Configuration {
    * null, or with why nothing was changed; rejects with TooManyDeletions.
    */
   async reread(name: string, force: boolean): Promise<ActRefusal | null> {
-    const { clock, log, surroundings, reader = FILES } = this.options;
+    const { clock, log, surroundings, reader } = this.options;
     const { config } = this;
     const { file } = config;
     const before = config.statics.find((one) => one.name === name);
@@ -196,7 +180,7 @@ export class Configuration {
 
   private async configureNow(request: ConfigureRequest): Promise<ConfigureResult> {
     const { file, mode, undoAfterMs, force = false } = request;
-    const { clock, log, running, reader = FILES } = this.options;
+    const { clock, log, running, reader } = this.options;
     const wanted = file ?? this.config.file;
     const loaded = await reader.load(wanted);
     const applies = mode === "apply" || mode === "soft";

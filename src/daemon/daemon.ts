@@ -4,6 +4,7 @@
  */
 
 import type { KrtConfig, TableConfig } from "../config/config.ts";
+import type { ConfigReader } from "../config/reader.ts";
 import type { ControlBackend, NamespaceView } from "../control/backend.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -13,7 +14,7 @@ import type { ProtocolEntry } from "../nest/protocol.ts";
 import { Rtable } from "../nest/rtable.ts";
 import type { Os, OsProvider } from "../sysdep/os.ts";
 import { refused } from "./act.ts";
-import { type ConfigReader, Configuration } from "./configuration.ts";
+import { Configuration } from "./configuration.ts";
 import { Jobs } from "./jobs.ts";
 import { LoopLag } from "./loop-lag.ts";
 import { Namespace } from "./namespace.ts";
@@ -38,8 +39,8 @@ export interface DaemonOptions {
   readonly onFatal: (message: string) => void;
   /** A client asked for the orderly stop. */
   readonly onShutdown: (options: { readonly keep: boolean }) => void;
-  /** Where other configurations come from; default: files. */
-  readonly reader?: ConfigReader;
+  /** Where other configurations come from. */
+  readonly reader: ConfigReader;
 }
 
 export class Daemon {

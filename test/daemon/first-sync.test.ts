@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadConfig, renderProblems } from "../../src/config/load.ts";
+import { configReader } from "../../src/config/reader.ts";
 import { Daemon } from "../../src/daemon/daemon.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { AttrsTable } from "../../src/nest/attrs.ts";
@@ -32,6 +33,7 @@ async function daemonOf(text: string, spaces: Record<string, ModelKernel>) {
   await os.open();
   const daemon = new Daemon({
     config: loaded.config,
+    reader: configReader(),
     version: "test",
     os,
     provider,

@@ -7,6 +7,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { loadConfig } from "../../src/config/load.ts";
 import { renderProblems } from "../../src/config/problems.ts";
+import { configReader } from "../../src/config/reader.ts";
 import { Daemon } from "../../src/daemon/daemon.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import type { Family } from "../../src/lib/ip.ts";
@@ -37,6 +38,7 @@ export async function startDaemon(
   await os.open();
   const daemon = new Daemon({
     config,
+    reader: configReader(),
     version: "test",
     os: wrap(os),
     provider: linuxOsProvider({ ...config.netlink, attrs, log: silentLog, clock: systemClock }),
