@@ -28,6 +28,8 @@ export type Scripted =
 /** Time stands still unless a read times out or a delay is waited for: then it jumps. */
 export class JumpingClock implements Clock {
   time = 0;
+  /** How often somebody yielded. */
+  turns = 0;
   now(): number {
     return this.time;
   }
@@ -42,6 +44,7 @@ export class JumpingClock implements Clock {
     return () => clearImmediate(immediate);
   }
   yield(): Promise<void> {
+    this.turns++;
     return new Promise((resolve) => setImmediate(resolve));
   }
 }

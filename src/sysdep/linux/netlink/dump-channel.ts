@@ -23,6 +23,8 @@ import type { AheadHandler, DumpReply, DumpRequest, MessageHandler } from "./tra
 export const DUMP_TIMEOUT_MS = 30_000;
 /** About a millisecond of the kernel's time, and less of ours. */
 const FRAMES_PER_READ = 4;
+/** They take longer when what judges them has yet to be compiled: then others have their turn between two of them. */
+const LONG_TURN_MS = 2;
 
 export class DumpChannel {
   private readonly socket: NetlinkSocket;
@@ -93,7 +95,12 @@ export class DumpChannel {
         reading = this.socket.receiveSeveral(this.groups[turn === 0 ? 0 : 1]);
       }
       if (received < 0) dump.take(group.buffers[0]!, received);
-      for (let i = 0; i < received; i++) dump.take(group.buffers[i]!, group.length(i));
+      for (let i = 0, began = this.clock.now(); i < received; i++) {
+        dump.take(group.buffers[i]!, group.length(i));
+        if (this.clock.now() - began < LONG_TURN_MS) continue;
+        await this.clock.yield();
+        began = this.clock.now();
+      }
       if (last) return dump.finish();
     }
   }

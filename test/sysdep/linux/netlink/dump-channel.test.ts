@@ -179,6 +179,23 @@ describe("DumpChannel", () => {
     expect(await dump(set)).toMatchObject({ reply: { complete: true }, seen: [6] });
   });
 
+  it.each([
+    [0.1, [0, 0, 0, 0]],
+    [3, [0, 1, 2, 3]],
+  ])("lets others have their turn between frames that take %d ms each", async (each, turnsBefore) => {
+    const set = setUp();
+    const frames = [1, 2, 3].map((value) => ({ bytes: route(value) }));
+    set.socket.queue(...frames, { bytes: bytesOf(route(4), doneMessage(1)) });
+    const turns: number[] = [];
+    const request = { type: RTM_GETROUTE, payload: new Uint8Array(12) };
+    const reply = await set.channel.dump(request, () => {
+      set.clock.time += each;
+      turns.push(set.clock.turns);
+    });
+    expect(reply).toMatchObject({ complete: true, messages: 4 });
+    expect(turns).toEqual(turnsBefore);
+  });
+
   it("says so when the request cannot be sent", async () => {
     const set = setUp();
     set.socket.sendResult = -ENOBUFS;
