@@ -75,7 +75,7 @@ export class AlienRoutes {
     this.position = 0;
     this.scanning = true;
     const { flags } = this.fib;
-    for (let node = 0; node < flags.length; node++) if (flags[node] !== 0) flags[node]! &= SHARED;
+    for (let node = 0; node < flags.length; node++) flags[node]! &= SHARED;
   }
 
   /** A route that is neither ours nor to be learned stands there, or did: a replacement may have hit that one. */
