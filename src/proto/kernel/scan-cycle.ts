@@ -244,9 +244,9 @@ export class ScanCycle {
     const config = this.options.config();
     const aliens = this.options.aliens();
     await this.options.refreshInterfaces(INTERFACE_MAX_AGE_MS);
-    if (this.deaf) return false;
     // Of an old key that is about to be deleted no node tells: a dump that shows it would have it deleted again.
-    await queue.drainedWithin(QUIET_MAX_MS);
+    if (!this.deaf) await queue.drainedWithin(QUIET_MAX_MS);
+    if (this.deaf) return false;
     this.state = this.initialized ? "scanning" : "first-scan";
     const startedAt = clock.now();
     const lossesBefore = this.losses;

@@ -73,4 +73,27 @@ describe.each([
     expect(await f.protocol.resync()).toBe(true);
     expect(f.protocol.report().scan.count).toBe(count + 1);
   });
+
+  it("nor does one that waits for writes under way", async () => {
+    await given();
+    const { count } = f.protocol.report().scan;
+    const write = f.os.writeRoutes.bind(f.os);
+    let answer = (): void => {};
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    f.os.writeRoutes = async (batch) => {
+      await answered;
+      return write(batch);
+    };
+    f.want(net, wanted(1));
+    await f.clock.advance(0);
+    const scanned = f.protocol.scan();
+    await f.clock.advance(0);
+    f.protocol.eventsLost();
+    answer();
+    expect(await scanned).toBe(false);
+    expect(f.protocol.report().scan.count).toBe(count);
+    expect(await f.protocol.resync()).toBe(true);
+  });
 });
