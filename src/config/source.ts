@@ -81,7 +81,7 @@ export function decodeSource(file: string, bytes: Uint8Array): Source | Problem 
   if (bytes.length > SIZE_LIMIT) {
     return fileProblem(
       file,
-      `The file has ${bytes.length} bytes, at most ${SIZE_LIMIT} are read`,
+      `The file has more than ${SIZE_LIMIT} bytes`,
       "put routes in files of their own and name those under files:",
     );
   }

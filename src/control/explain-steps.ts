@@ -153,10 +153,11 @@ function kernelStep(facts: ExplainFacts, kernel: TableKernel): ExplainStepJson {
   const [first] = look.routes;
   if (first === undefined)
     return step("kernel", false, `${table} ${look.problem === null ? "has no route to it" : unread}`);
+  const withheld = kernel.facet.report().withheld > 0;
   const told = look.routes.slice(0, TOLD).map((route) => {
     const different =
       route.verdict === "update" && wanted !== null ? differenceWords(wanted.json, route) : "";
-    return `${wholeKernelRouteWords(route)} (${ownerWords(route.verdict, route.class)}${different === "" ? "" : `: ${different}`})`;
+    return `${wholeKernelRouteWords(route)} (${ownerWords(route.verdict, route.class, withheld)}${different === "" ? "" : `: ${different}`})`;
   });
   const more = look.routes.length > TOLD ? ` and ${look.routes.length - TOLD} more` : "";
   return step(
@@ -167,7 +168,7 @@ function kernelStep(facts: ExplainFacts, kernel: TableKernel): ExplainStepJson {
 }
 
 /** How a kernel route that is not what is wanted stands to krtd. */
-function ownerWords(verdict: string, routeClass: string): string {
+function ownerWords(verdict: string, routeClass: string, withheld: boolean): string {
   if (routeClass !== "ours") return verdict === "learn" ? "foreign, learned" : "foreign";
   switch (verdict) {
     case "update":
@@ -177,6 +178,6 @@ function ownerWords(verdict: string, routeClass: string): string {
     case "protected":
       return "krtd's, kept by safety.protect";
     default:
-      return "krtd's, to be deleted";
+      return withheld ? "krtd's, one of too many to be deleted unasked" : "krtd's, to be deleted";
   }
 }

@@ -6,7 +6,7 @@ import { ACCEPT_ALL, type Filter, REJECT_ALL } from "../../src/nest/filter.ts";
 import type { KernelRouteStatus, StaticRouteView } from "../../src/nest/protocol.ts";
 import { ip, prefixOf, safety } from "../proto/kernel/fixture.ts";
 import type { AttrsText } from "../support/draft.ts";
-import { type ExplainRig, explainRig } from "../support/explain-rig.ts";
+import { type ExplainRig, explainRig, step } from "../support/explain-rig.ts";
 import { ask } from "../support/http-unix.ts";
 
 const NET = "10.1.0.0/16";
@@ -24,11 +24,6 @@ function filter(name: string, passes: (metric: number) => boolean): Filter {
 }
 
 const NO_METRIC_50 = filter("no-50", (metric) => metric !== 50);
-
-function step(answer: ExplainJson, name: string): string {
-  const found = answer.steps.find((candidate) => candidate.step === name);
-  return found === undefined ? "" : `${found.ok ? "ok" : "no"}: ${found.detail}`;
-}
 
 /** The names of the steps, those that are not ok with "!". */
 function way(answer: ExplainJson): string {

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, it } from "vitest";
 import { ip, OWN, safety } from "../proto/kernel/fixture.ts";
-import { type ExplainRig, explainRig } from "../support/explain-rig.ts";
+import { type ExplainRig, explainRig, step } from "../support/explain-rig.ts";
 
 const NET = "10.1.0.0/16";
 const VIA = { nexthops: [{ via: "10.0.0.2" }] };
@@ -63,7 +63,9 @@ describe("routes that are withheld", () => {
     rig = await explainRig();
     for (let i = 0; i < 12; i++) stands(`10.1.${i}.0/24`);
     await rig.start();
-    expect((await rig.explain("10.1.3.0/24")).reason).toBe(
+    const answer = await rig.explain("10.1.3.0/24");
+    expect(step(answer, "kernel")).toContain("(krtd's, one of too many to be deleted unasked)");
+    expect(answer.reason).toBe(
       "Nobody announces 10.1.3.0/24 to table t; the kernel still has an old route of krtd's, as one of too many that " +
         "nobody wants any more (safety.max-delete-percent): krtctl scan --force k deletes them.",
     );

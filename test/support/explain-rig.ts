@@ -128,3 +128,9 @@ export async function explainRig(config: Parameters<typeof fixture>[0] = {}): Pr
     },
   };
 }
+
+/** What a step of the answer says, behind whether it is well; "" when it is not there. */
+export function step(answer: ExplainJson, name: string): string {
+  const found = answer.steps.find((candidate) => candidate.step === name);
+  return found === undefined ? "" : `${found.ok ? "ok" : "no"}: ${found.detail}`;
+}
