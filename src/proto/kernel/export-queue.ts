@@ -29,6 +29,7 @@ import { KEPT, missingDevice, WriteBatch } from "./write-batch.ts";
 
 /** Changes per batch: the kernel is busy with them for some milliseconds. */
 const BATCH = 1024;
+const LONG_FILL_MS = 2;
 /** Nodes looked at before the event loop has its turn: most of a dead gateway's need no message at all. */
 const EXAMINED_PER_TURN = 4096;
 interface SentBatch {
@@ -221,10 +222,13 @@ export class ExportQueue {
     for (;;) {
       while (this.free.length > 0 && !this.held) {
         const batch = this.free.at(-1)!;
+        const began = this.clock.now();
         this.fill(batch);
         if (batch.routes.count === 0) break;
         this.free.pop();
         underway.push({ batch, news: this.news, answered: this.os.writeRoutes(batch.routes) });
+        // Before it is compiled it takes long: others have their turn before the next.
+        if (this.clock.now() - began >= LONG_FILL_MS) break;
       }
       const [oldest] = underway;
       if (oldest === undefined) {

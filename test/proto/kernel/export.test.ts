@@ -206,3 +206,29 @@ describe.each([4, 6] as const)("IPv%d, semantics §5", (family) => {
     expect(f.shown()).toHaveLength(1);
   });
 });
+
+describe("a push", () => {
+  it.each([
+    ["quick", 0, 2],
+    ["slow", 3, 1],
+  ])("has two batches under way, unless filling one was %s", async (_, each, underway) => {
+    f = await fixture();
+    await f.start();
+    const now = f.clock.now.bind(f.clock);
+    let asked = 0;
+    f.clock.now = () => now() + each * asked++;
+    let most = 0;
+    let running = 0;
+    const write = f.os.writeRoutes.bind(f.os);
+    f.os.writeRoutes = async (batch) => {
+      most = Math.max(most, ++running);
+      const outcome = await write(batch);
+      running--;
+      return outcome;
+    };
+    for (let i = 0; i < 5000; i++)
+      f.want(`10.${i >> 8}.${i & 255}.0/24`, { nexthops: [{ via: "10.0.0.2" }] });
+    await f.clock.advance(100);
+    expect([most, f.writes().length]).toEqual([underway, 5000]);
+  });
+});

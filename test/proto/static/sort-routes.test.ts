@@ -27,7 +27,7 @@ function setOf(family: Family, routes: readonly (readonly [number, number, numbe
   return set;
 }
 
-const never = { clock: { yield: async () => {} }, stopped: () => false };
+const never = { clock: { now: () => 0, yield: async () => {} }, stopped: () => false };
 
 /** By `key`, length, first word, and as they stood. */
 function inOrder(set: RouteSet, key: (i: number) => number): number[] {
@@ -88,6 +88,7 @@ describe("sortRoutes()", () => {
     let yields = 0;
     const pace = {
       clock: {
+        now: () => 0,
         yield: () => {
           yields++;
           return clock.yield();
