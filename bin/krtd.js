@@ -14,7 +14,7 @@ process.env.UV_THREADPOOL_SIZE ??= "8";
 
 // V8 compiles a function anew, faster, when it has run for a while, in a thread that takes the processor from this one
 // for milliseconds where there are but two. Loops over a table are compiled all the same; what runs once for a request
-// can wait five times longer: one reload in a hundred took 8 ms for that reason, and takes 5.
+// can wait ten times longer: one reload in a hundred took 8 ms for that reason, and takes 5.
 setFlagsFromString("--interrupt-budget=660000");
 
 const main = join(__dirname, "..", "dist", "main.js");

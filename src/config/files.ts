@@ -142,6 +142,8 @@ async function withFile<T>(
     if (wrong !== null) return wrong;
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     const found = await handle.stat();
+    const late = trust.complaintOfOpened(path, found);
+    if (late !== null) return fileProblem(name, late.message, late.hint);
     return kindProblem(name, found) ?? (await use(handle, found.size));
   } catch (thrown) {
     return fileProblem(name, `Cannot read the file: ${reason(thrown)}`);

@@ -1,4 +1,4 @@
-/** Reading configurations for one process: whom it trusts is asked once, and the last good one is remembered. */
+/** Reading configurations for one process: whom it trusts is asked for each, and the last good one is remembered. */
 
 import { LastReading } from "./last-reading.ts";
 import { type LoadedConfig, type LoadedStatic, loadConfig, loadStatic } from "./load.ts";
@@ -12,9 +12,13 @@ export interface ConfigReader {
 }
 
 export function configReader(): ConfigReader {
-  const options = { trusted: trustedByProcess(), last: new LastReading() };
+  const last = new LastReading();
+  let trusted = trustedByProcess();
   return {
-    load: (file) => loadConfig(file, options),
-    loadStatic: (file, name) => loadStatic(file, name, options),
+    load(file) {
+      trusted = trustedByProcess();
+      return loadConfig(file, { trusted, last });
+    },
+    loadStatic: (file, name) => loadStatic(file, name, { trusted, last }),
   };
 }

@@ -83,6 +83,11 @@ export class PathTrust {
     }
   }
 
+  /** The same of a file that was opened by then: another may have come to its place meanwhile. */
+  complaintOfOpened(path: string, found: Stats): Complaint | null {
+    return this.trusted === null ? null : judge(path, found, this.trusted);
+  }
+
   private async walk(path: string, trusted: Trusted): Promise<Complaint | null> {
     let at = "/";
     let links = 0;

@@ -153,7 +153,7 @@ function kernelStep(facts: ExplainFacts, kernel: TableKernel): ExplainStepJson {
   const [first] = look.routes;
   if (first === undefined)
     return step("kernel", false, `${table} ${look.problem === null ? "has no route to it" : unread}`);
-  const withheld = kernel.facet.report().withheld > 0;
+  const withheld = wanted === null && kernel.facet.report().withheld > 0;
   const told = look.routes.slice(0, TOLD).map((route) => {
     const different =
       route.verdict === "update" && wanted !== null ? differenceWords(wanted.json, route) : "";

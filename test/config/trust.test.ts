@@ -104,6 +104,24 @@ describe("PathTrust.complaint()", () => {
     expect(await words(link)).toContain(`everybody can write directory ${open.directory}`);
   });
 
+  it("refuses a file that everybody can write behind a good link in a good directory", async () => {
+    const { directory, file } = place(0o755, 0o646);
+    const link = join(directory, "link.yaml");
+    symlinkSync("krt.yaml", link);
+    expect(await words(link)).toContain(`everybody can write ${file}`);
+  });
+
+  it("looks again at what was opened", () => {
+    const { file } = place(0o755, 0o644);
+    const { file: another } = place(0o755, 0o646);
+    const trust = new PathTrust(ME);
+    expect(trust.complaintOfOpened(file, statSync(file))).toBe(null);
+    expect(trust.complaintOfOpened(file, statSync(another))?.message).toContain(
+      `everybody can write ${file}`,
+    );
+    expect(new PathTrust(null).complaintOfOpened(file, statSync(another))).toBe(null);
+  });
+
   it("refuses what belongs to another", async () => {
     const { directory, file } = place(0o755, 0o644);
     giveAway(directory);

@@ -70,4 +70,18 @@ describe("routes that are withheld", () => {
         "nobody wants any more (safety.max-delete-percent): krtctl scan --force k deletes them.",
     );
   });
+
+  it("are not those of a net that is wanted", async () => {
+    rig = await explainRig();
+    for (let i = 0; i < 12; i++) stands(`10.1.${i}.0/24`);
+    const wanted = "10.7.0.0/16";
+    rig.want(wanted, VIA);
+    const nexthops = [{ gateway: ip("10.0.0.3"), device: 0 }];
+    rig.foreign({ op: "add", prefix: wanted, metric: 32, protocol: 4, nexthops });
+    rig.foreign({ op: "add", prefix: wanted, metric: 99, protocol: OWN, nexthops });
+    await rig.start();
+    const told = step(await rig.explain(wanted), "kernel");
+    expect(told).toContain("krtd's");
+    expect(told).not.toContain("too many");
+  });
 });

@@ -29,7 +29,8 @@ import { KEPT, missingDevice, WriteBatch } from "./write-batch.ts";
 
 /** Changes per batch: the kernel is busy with them for some milliseconds. */
 const BATCH = 1024;
-const LONG_FILL_MS = 2;
+/** Several times what filling one takes. */
+const LONG_FILL_MS = 4;
 /** Nodes looked at before the event loop has its turn: most of a dead gateway's need no message at all. */
 const EXAMINED_PER_TURN = 4096;
 interface SentBatch {

@@ -383,7 +383,7 @@ export class RouteScan implements RouteSink {
  * until the dump gets to the net: a change meanwhile must not replace what an event has warned of. Without a branch, for
  * a million nodes are looked at in one turn: what was compiled while none was busy serves for all.
  */
-function forgetVerdicts(flags: Uint16Array): void {
+export function forgetVerdicts(flags: Uint16Array): void {
   for (let node = 0; node < flags.length; node++) {
     const before = flags[node]!;
     const writes = before & (QUEUED | INFLIGHT);

@@ -28,7 +28,7 @@ export async function inSlices(count: number, step: (i: number) => number, pace:
         left = SLICE;
         began = clock.now();
       }
-      next = left - PART;
+      next = Math.max(0, left - PART);
     }
     left -= step(i);
   }

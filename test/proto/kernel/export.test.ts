@@ -210,7 +210,7 @@ describe.each([4, 6] as const)("IPv%d, semantics §5", (family) => {
 describe("a push", () => {
   it.each([
     ["quick", 0, 2],
-    ["slow", 3, 1],
+    ["slow", 5, 1],
   ])("has two batches under way, unless filling one was %s", async (_, each, underway) => {
     f = await fixture();
     await f.start();

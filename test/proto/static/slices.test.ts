@@ -24,6 +24,7 @@ async function walk(count: number, cost: number, ms: number, stopAt = Number.POS
 describe("inSlices()", () => {
   it("yields after a thousand changes, or after some ten thousand looks", async () => {
     expect(await walk(3000, 64, 0)).toEqual({ ended: true, done: 3000, yields: [1024, 2048] });
+    expect((await walk(200, 1000, 0)).yields).toEqual([66, 132, 198]);
     expect(await walk(150_000, 1, 0)).toEqual({ ended: true, done: 150_000, yields: [65_536, 131_072] });
   });
 

@@ -99,9 +99,10 @@ export class DumpChannel {
         dump.take(group.buffers[i]!, group.length(i));
         if (this.clock.now() - began < LONG_TURN_MS) continue;
         await this.clock.yield();
+        if (this.closing) break;
         began = this.clock.now();
       }
-      if (last) return dump.finish();
+      if (last) return this.closing ? dump.giveUp(CLOSED) : dump.finish();
     }
   }
 

@@ -180,16 +180,30 @@ describe("DumpChannel", () => {
   });
 
   it.each([
-    [0.1, [0, 0, 0, 0]],
-    [3, [0, 1, 2, 3]],
-  ])("lets others have their turn between frames that take %d ms each", async (each, turnsBefore) => {
+    [
+      [0.1, 0.1, 0.1, 0.1],
+      [0, 0, 0, 0],
+    ],
+    [
+      [3, 3, 3, 3],
+      [0, 1, 2, 3],
+    ],
+    [
+      [3, 0.1, 0.1, 0.1],
+      [0, 1, 1, 1],
+    ],
+    [
+      [1, 1, 1, 1],
+      [0, 0, 1, 1],
+    ],
+  ])("lets others have their turn between frames that take %j ms", async (each, turnsBefore) => {
     const set = setUp();
     const frames = [1, 2, 3].map((value) => ({ bytes: route(value) }));
     set.socket.queue(...frames, { bytes: bytesOf(route(4), doneMessage(1)) });
     const turns: number[] = [];
     const request = { type: RTM_GETROUTE, payload: new Uint8Array(12) };
     const reply = await set.channel.dump(request, () => {
-      set.clock.time += each;
+      set.clock.time += each[turns.length]!;
       turns.push(set.clock.turns);
     });
     expect(reply).toMatchObject({ complete: true, messages: 4 });
@@ -214,6 +228,25 @@ describe("DumpChannel", () => {
     set.socket.onSend = () => set.socket.queue({ bytes: doneMessage(2) });
     expect((await dump(set)).reply.complete).toBe(true);
   });
+
+  it.each([false, true])(
+    "hands nothing on when it was closed between two frames (the last: %s)",
+    async (last) => {
+      const set = setUp();
+      const end = last ? [{ bytes: doneMessage(1) }] : [{ bytes: route(3) }, { bytes: route(4) }];
+      set.socket.queue({ bytes: route(1) }, { bytes: route(2) }, ...end);
+      let messages = 0;
+      let closed: Promise<void> | null = null;
+      const reply = await set.channel.dump({ type: RTM_GETROUTE, payload: new Uint8Array(12) }, () => {
+        messages++;
+        set.clock.time += 3;
+        closed ??= set.channel.close();
+      });
+      await closed;
+      expect(reply).toMatchObject({ complete: false, reason: "the transport was closed" });
+      expect(messages).toBe(1);
+    },
+  );
 
   it("ends running and waiting dumps as incomplete when it is closed", async () => {
     const set = setUp();
