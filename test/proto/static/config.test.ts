@@ -1,15 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { RouteSet, type RouteSpec } from "../../../src/proto/static/config.ts";
-
-const blackhole: RouteSpec = {
-  type: "blackhole",
-  nexthops: [],
-  prefsrc: null,
-  mtu: null,
-  metric: null,
-  recursive: null,
-};
+import { RouteSet } from "../../../src/proto/static/config.ts";
+import { BLACKHOLE } from "../../support/blackhole.ts";
 
 describe("RouteSet.add() and find()", () => {
   it("agrees with a Map on which prefixes are there already", () => {
@@ -89,10 +81,10 @@ describe("RouteSet.where()", () => {
 describe("RouteSet.internSpec()", () => {
   it("shares equal specs and keeps different ones apart", () => {
     const set = new RouteSet(4);
-    expect(set.internSpec(blackhole)).toBe(0);
-    expect(set.internSpec({ ...blackhole })).toBe(0);
-    expect(set.internSpec({ ...blackhole, metric: 1 })).toBe(1);
-    expect(set.internSpec({ ...blackhole, mtu: 1 })).toBe(2);
+    expect(set.internSpec(BLACKHOLE)).toBe(0);
+    expect(set.internSpec({ ...BLACKHOLE })).toBe(0);
+    expect(set.internSpec({ ...BLACKHOLE, metric: 1 })).toBe(1);
+    expect(set.internSpec({ ...BLACKHOLE, mtu: 1 })).toBe(2);
     expect(set.specs).toHaveLength(3);
   });
 });

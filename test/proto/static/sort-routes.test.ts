@@ -1,19 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Family } from "../../../src/lib/ip.ts";
-import { RouteSet, type RouteSpec } from "../../../src/proto/static/config.ts";
+import { RouteSet } from "../../../src/proto/static/config.ts";
 import { sortRoutes } from "../../../src/proto/static/sort-routes.ts";
+import { BLACKHOLE } from "../../support/blackhole.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { maskedPrefix } from "../../support/reference-fib.ts";
 
-const BLACKHOLE: RouteSpec = {
-  type: "blackhole",
-  nexthops: [],
-  prefsrc: null,
-  mtu: null,
-  metric: null,
-  recursive: null,
-};
 const word = fc.oneof(fc.constantFrom(0, 1, -1, 0x10000, 0x0a0000ff | 0, 0x20010db8), fc.integer());
 const route = fc.tuple(word, word, fc.nat(128));
 
