@@ -2,6 +2,7 @@
 
 import type { StatusReport } from "../control/backend.ts";
 import type {
+  AnyRouteJson,
   DriftJson,
   InterfaceJson,
   KernelRouteJson,
@@ -11,7 +12,7 @@ import type {
   TableJson,
 } from "../control/json.ts";
 import type { ShutdownJson } from "../control/json-actions.ts";
-import { Columns } from "./columns.ts";
+import { Columns, type Row } from "./columns.ts";
 import type { CommandName } from "./commands.ts";
 import { configure, plan } from "./configure.ts";
 import { diff } from "./diff.ts";
@@ -31,7 +32,8 @@ import {
   tableRow,
 } from "./format-reports.ts";
 import { destinationCell, kernelRow, routeRow, staticAbsence, staticRow } from "./format-route.ts";
-import { Tally } from "./list.ts";
+import type { TextStyle } from "./format-words.ts";
+import { type ListView, Tally } from "./list.ts";
 import type { Output } from "./output.ts";
 import { act, scan } from "./protocol-actions.ts";
 import { DRIFT_KEYWORDS, KERNEL_KEYWORDS, parseSelectors, ROUTE_KEYWORDS } from "./selectors.ts";
@@ -69,39 +71,16 @@ async function showStatus(session: Session, output: Output): Promise<number> {
 }
 
 async function showRoutes(session: Session, output: Output): Promise<number> {
-  const tally = new Tally("route", "routes");
-  const count = ({ best, kernel }: RouteJson): void => tally.add(best ? kernel.state : "not best");
-  await showList<RouteJson>(session, output, "/v1/routes", parseSelectors(session.operands, ROUTE_KEYWORDS), {
-    headings: null,
-    row: (route) => {
-      count(route);
-      return routeRow(route, session.style);
-    },
-    again: (route, dst) => {
-      count(route);
-      return destinationCell(route.type, dst, session.style);
-    },
-    footer: () => tally.toString(),
-  });
+  const word = ({ best, kernel }: RouteJson): string => (best ? kernel.state : "not best");
+  const query = parseSelectors(session.operands, ROUTE_KEYWORDS);
+  await showList(session, output, "/v1/routes", query, routeView(session, "route", routeRow, word));
   return EXIT_OK;
 }
 
 async function showKernel(session: Session, output: Output): Promise<number> {
-  const tally = new Tally("kernel route", "kernel routes");
-  await showList<KernelRouteJson>(
-    session,
-    output,
-    "/v1/kernel",
-    parseSelectors(session.operands, KERNEL_KEYWORDS),
-    {
-      headings: null,
-      row: (route) => {
-        tally.add(route.class);
-        return kernelRow(route, session.style);
-      },
-      footer: () => tally.toString(),
-    },
-  );
+  const word = (route: KernelRouteJson): string => route.class;
+  const query = parseSelectors(session.operands, KERNEL_KEYWORDS);
+  await showList(session, output, "/v1/kernel", query, routeView(session, "kernel route", kernelRow, word));
   return EXIT_OK;
 }
 
@@ -110,16 +89,32 @@ async function showStatic(session: Session, output: Output): Promise<number> {
   const query = new URLSearchParams();
   if (name !== null) query.set("name", name);
   if (keyword) query.set("count", "true");
-  const tally = new Tally("static route", "static routes");
-  await showList<StaticRouteJson>(session, output, "/v1/static", query, {
+  const word = (route: StaticRouteJson): string =>
+    route.kernel === null ? staticAbsence(route) : route.best ? route.kernel.state : "not best";
+  await showList(session, output, "/v1/static", query, routeView(session, "static route", staticRow, word));
+  return EXIT_OK;
+}
+
+/** `word` is what the footer counts a route as. */
+function routeView<T extends AnyRouteJson>(
+  { style }: Session,
+  noun: string,
+  rowOf: (route: T, style: TextStyle) => Row,
+  word: (route: T) => string,
+): ListView<T> {
+  const tally = new Tally(noun, `${noun}s`);
+  return {
     headings: null,
     row: (route) => {
-      tally.add(route.kernel === null ? staticAbsence(route) : route.best ? route.kernel.state : "not best");
-      return staticRow(route, session.style);
+      tally.add(word(route));
+      return rowOf(route, style);
+    },
+    again: (route, dst) => {
+      tally.add(word(route));
+      return destinationCell(route.type, dst, style);
     },
     footer: () => tally.toString(),
-  });
-  return EXIT_OK;
+  };
 }
 
 async function showProtocols(session: Session, output: Output): Promise<number> {

@@ -10,6 +10,7 @@
 
 import type { DiffJson } from "../control/explain-json.ts";
 import type { AnyRouteJson } from "../control/json.ts";
+import { JSON_TYPE, NDJSON_TYPE } from "../control/list-type.ts";
 import { attrsText, hopText, nexthopText } from "../control/route-words.ts";
 import type { Cell, Row } from "./columns.ts";
 import { escapeText } from "./escape.ts";
@@ -36,7 +37,12 @@ export async function diff(session: Session, output: Output): Promise<number> {
   }
   const { format, legend } = session.options;
   const path = query.size === 0 ? "/v1/diff" : `/v1/diff?${query}`;
-  const reply = await ask(session, { method: "GET", path, ndjson: format !== "json", progress: () => {} });
+  const reply = await ask(session, {
+    method: "GET",
+    path,
+    list: format === "json" ? JSON_TYPE : NDJSON_TYPE,
+    progress: () => {},
+  });
   let found = false;
   try {
     if (format === "text") {

@@ -4,6 +4,7 @@
  */
 
 import type { Reply } from "../control/client.ts";
+import { ALIKE_RECORDS } from "../control/list-type.ts";
 import { errorText, KrtdError } from "../lib/errors.ts";
 import { type Cell, Columns, painted, type Row } from "./columns.ts";
 import type { Output } from "./output.ts";
@@ -14,14 +15,18 @@ export interface ListView<T> {
   readonly headings: readonly string[] | null;
   row(record: T): Row;
   /**
-   * For records that differ in nothing but `dst` from one already shown: the first cell, which alone may differ. Long
-   * lists are mostly such records, and reading their JSON is most of the work. Absent: every record is read.
+   * For lists of routes: the first cell of a record that differs in nothing but `dst` from one already shown. The daemon
+   * then tells once what such records share, which is nearly all of a long list. Absent: every record comes whole.
    */
   again?(record: T, dst: string): Cell;
   /** The last line, without line end; null: none. Called after all rows. */
   footer(): string | null;
 }
 
+/** A chunk of short records makes several of text. */
+const PIECE_CHARS = 64 * 1024;
+/** Of a record that cannot be read. */
+const LONGEST_QUOTED = 80;
 /** The longest record we would keep while waiting for its end. */
 const LONGEST_RECORD = 64 * 1024 * 1024;
 
@@ -76,33 +81,36 @@ export async function printList<T>(
     if (rest.length > LONGEST_RECORD) throw badAnswer("a record has no end");
     let text = head;
     head = "";
-    for (const record of records) text += lines.of(record);
+    for (const record of records) {
+      text += lines.of(record);
+      if (text.length < PIECE_CHARS) continue;
+      await output.write(text);
+      text = "";
+    }
     await output.write(text);
   }
   const footer = options.legend ? view.footer() : null;
   await output.write(head + columns.end() + (footer === null ? "" : `${footer}\n`));
 }
 
-/** Each may keep the 64 KiB it was cut from alive. */
-const REMEMBERED = 256;
-const DST = '"dst":"';
-/** So much of what follows `dst` tells most records apart (nexthop, metric); the rest is compared. */
-const KEY_CHARS = 72;
-
 interface Remembered<T> {
-  readonly before: string;
-  readonly after: string;
   readonly record: T;
   readonly row: Row;
   /** What columns.rest() says of the row. */
   readonly rest: string | null;
 }
 
-/** Turns records into lines of text, remembering the last ones by all of their text but `dst`. */
+const BRACKET = 0x5b;
+/** `[7,"10.0.0.0/8"]`: the object before it that has the number 7, with another `dst`. See control/list-type.ts. */
+const REFERENCE = /^\[(\d+),"([^"\\]*)"\]$/;
+
+/** Turns records into lines of text. */
 class LineMaker<T> {
   private readonly view: ListView<T>;
   private readonly columns: Columns;
-  private readonly remembered = new Map<string, Remembered<T>>();
+  /** By number. */
+  private readonly remembered: Remembered<T>[] = [];
+  private objects = 0;
 
   constructor(view: ListView<T>, columns: Columns) {
     this.view = view;
@@ -111,26 +119,27 @@ class LineMaker<T> {
 
   /** The text that is ready with this record. */
   of(text: string): string {
-    const { view, columns, remembered } = this;
-    // A quote inside a string is escaped, so this is the key and nothing else.
-    const at = view.again === undefined ? -1 : text.indexOf(DST);
-    if (view.again === undefined || at < 0) return columns.add(view.row(parseRecord<T>(text)));
-    const start = at + DST.length;
-    const end = text.indexOf('"', start);
-    const before = text.slice(0, start);
-    const after = text.slice(end);
-    const key = after.slice(0, KEY_CHARS);
-    const known = remembered.get(key);
-    if (known !== undefined && known.after === after && known.before === before) {
-      const first = view.again(known.record, text.slice(start, end));
-      if (known.rest !== null) return painted(first) + known.rest;
-      return columns.add({ ...known.row, cells: [first, ...known.row.cells.slice(1)] });
-    }
+    const { view, columns } = this;
+    if (text.charCodeAt(0) === BRACKET) return this.again(text);
     const record = parseRecord<T>(text);
     const row = view.row(record);
-    if (remembered.size >= REMEMBERED) remembered.clear();
-    remembered.set(key, { before, after, record, row, rest: columns.rest(row) });
+    if (view.again !== undefined) {
+      this.remembered[this.objects % ALIKE_RECORDS] = { record, row, rest: columns.rest(row) };
+      this.objects++;
+    }
     return columns.add(row);
+  }
+
+  private again(text: string): string {
+    const { view, columns } = this;
+    const [, number, dst] = REFERENCE.exec(text) ?? [];
+    const known = this.remembered[Number(number)];
+    if (view.again === undefined || known === undefined || dst === undefined) {
+      throw badAnswer(`it refers to a record that did not come: ${text.slice(0, LONGEST_QUOTED)}`);
+    }
+    const first = view.again(known.record, dst);
+    if (known.rest !== null) return painted(first) + known.rest;
+    return columns.add({ ...known.row, cells: [first, ...known.row.cells.slice(1)] });
   }
 }
 

@@ -3,11 +3,12 @@
 import { existsSync } from "node:fs";
 import { type ClientRequest, type Reply, send } from "../control/client.ts";
 import type { CountJson } from "../control/json.ts";
+import { ALIKE_TYPE, JSON_TYPE, type ListType, NDJSON_TYPE } from "../control/list-type.ts";
 import { SYSTEM_SOCKET_PATH } from "../control/socket-path.ts";
 import { errorText, KrtdError } from "../lib/errors.ts";
 import type { TextStyle } from "./format-words.ts";
 import { badAnswer, copy, type ListView, printList, readJson } from "./list.ts";
-import type { CliOptions } from "./options.ts";
+import type { CliOptions, OutputFormat } from "./options.ts";
 import type { Output } from "./output.ts";
 
 /** One command on its way. */
@@ -35,7 +36,7 @@ export async function showList<T>(
   const { format, legend } = session.options;
   const target = query.size === 0 ? path : `${path}?${query}`;
   const counting = query.has("count");
-  const reply = await ask(session, { method: "GET", path: target, ndjson: format !== "json" && !counting });
+  const reply = await ask(session, { method: "GET", path: target, list: listType(format, counting, view) });
   try {
     if (format !== "text") await copy(reply, output);
     else if (counting) await output.write(`${(await readJson<CountJson>(reply)).value.count}\n`);
@@ -43,6 +44,11 @@ export async function showList<T>(
   } finally {
     reply.abort();
   }
+}
+
+function listType<T>(format: OutputFormat, counting: boolean, view: ListView<T>): ListType {
+  if (format === "json" || counting) return JSON_TYPE;
+  return format === "text" && view.again !== undefined ? ALIKE_TYPE : NDJSON_TYPE;
 }
 
 /** Asks for one value. For JSON it is printed as it comes; for text `render` makes it. Resolves with the value. */

@@ -13,8 +13,9 @@ import type { ControlBackend } from "./backend.ts";
 import { readBody } from "./body.ts";
 import type { Call } from "./call.ts";
 import type { KernelDumps } from "./kernel-dumps.ts";
+import { acceptedList, JSON_TYPE } from "./list-type.ts";
 import type { Place } from "./place.ts";
-import { JSON_TYPE, NDJSON_TYPE, PROGRESS_HEADER, RecordStream } from "./record-stream.ts";
+import { PROGRESS_HEADER, RecordStream } from "./record-stream.ts";
 import { findEndpoint, parseTarget } from "./target.ts";
 import type { Turns } from "./turns.ts";
 
@@ -67,7 +68,7 @@ export async function answer(
       text: (type, text) => send(response, 200, text, type),
       stream: () => {
         stream = new RecordStream(response, {
-          ndjson: (request.headers.accept ?? "").includes(NDJSON_TYPE),
+          type: acceptedList(request.headers.accept),
           clock: options.clock,
           stallMs: options.stallMs,
           onStall: (stalled) => (stalled ? place.answered() : place.working()),

@@ -68,7 +68,12 @@ class Counter implements RouteVisitor {
 
 function streamVisitor(stream: RecordStream): RouteVisitor {
   return {
-    route: (table, node, route, best) => stream.push(table.route(node, route, best)),
+    route: (table, node, route, best) =>
+      stream.pushRoute(
+        table.routeHead,
+        table.rtable.fib.formatNode(node),
+        table.routeTail(node, route, best),
+      ),
     get full() {
       return stream.full;
     },
@@ -95,7 +100,7 @@ export async function kernel(call: Call): Promise<void> {
   const counter = {
     count: 0,
     full: false,
-    push: () => void counter.count++,
+    pushRoute: () => void counter.count++,
     ready: async () => {},
   };
   const stream = counting ? null : call.stream();
@@ -171,7 +176,8 @@ async function streamStatics(
   const table = contexts.find(({ rtable }) => rtable === channel?.table);
   if (facet === undefined || channel === null || table === undefined) return;
   for (let i = 0; i < facet.count; i++) {
-    stream.push(staticRouteText(entry, channel, table, facet.route(i)));
+    const { head, dst, tail } = staticRouteText(entry, channel, table, facet.route(i));
+    stream.pushRoute(head, dst, tail);
     if (stream.full || i % SLICE_ROUTES === SLICE_ROUTES - 1) {
       await stream.ready();
       await call.clock.yield();

@@ -7,7 +7,8 @@
 import { type IncomingMessage, request } from "node:http";
 import { KrtdError } from "../lib/errors.ts";
 import type { ErrorJson } from "./json.ts";
-import { ERROR_TRAILER, NDJSON_TYPE, PROGRESS_HEADER } from "./record-stream.ts";
+import type { ListType } from "./list-type.ts";
+import { ERROR_TRAILER, PROGRESS_HEADER } from "./record-stream.ts";
 import { checkSocketPath } from "./socket-path.ts";
 
 /** An error answer is longest when it tells all problems of a configuration. */
@@ -27,8 +28,8 @@ export interface ClientRequest {
   readonly method: "GET" | "POST";
   /** Path with query. */
   readonly path: string;
-  /** Ask for NDJSON instead of an array. */
-  readonly ndjson?: boolean;
+  /** How to send a list; an array when not said. */
+  readonly list?: ListType;
   /** Sent as JSON. */
   readonly body?: object;
   /** The work may take minutes: called now and then, when the daemon says that it goes on. That is no silence. */
@@ -102,7 +103,7 @@ function firstAnswer(options: ClientOptions, what: ClientRequest): Promise<Incom
   const { socketPath, timeoutMs } = options;
   const body = what.body === undefined ? null : JSON.stringify(what.body);
   const headers: Record<string, string> = { Host: "krtd" };
-  if (what.ndjson === true) headers["Accept"] = NDJSON_TYPE;
+  if (what.list !== undefined) headers["Accept"] = what.list;
   if (body !== null) headers["Content-Type"] = "application/json";
   if (what.progress !== undefined) headers[PROGRESS_HEADER] = "yes";
   return new Promise((resolve, reject) => {

@@ -8,13 +8,13 @@ import type { Clock } from "../lib/clock.ts";
 import { KrtdError } from "../lib/errors.ts";
 import type { IpAddress } from "../lib/ip.ts";
 import { kernelProtocolName, kernelTypeName, scopeName } from "../lib/kernel-names.ts";
-import { type Prefix, prefixContains } from "../lib/prefix.ts";
+import { formatPrefix, type Prefix, prefixContains } from "../lib/prefix.ts";
 import type { KernelFacet, KernelRouteClass, KernelRouteView } from "../nest/protocol.ts";
 import type { RouteType } from "../nest/route.ts";
 import { ApiError } from "./api-error.ts";
 import type { Call } from "./call.ts";
 import type { KernelBacklog, KernelRow, KernelTemplate } from "./kernel-backlog.ts";
-import { prefixText, renderAttrs } from "./render-attrs.ts";
+import { renderAttrs } from "./render-attrs.ts";
 import { attrsPredicate } from "./route-query.ts";
 
 const SLICE_ROUTES = 1024;
@@ -43,7 +43,7 @@ export interface KernelQuery {
 }
 
 export interface KernelRecords {
-  push(record: string): void;
+  pushRoute(head: string, dst: string, tail: string): void;
   readonly full: boolean;
   ready(): Promise<void>;
 }
@@ -108,7 +108,9 @@ async function sendBacklog(
 ): Promise<void> {
   const row = emptyRow();
   do {
-    for (let i = 0; i < SLICE_ROUTES && !records.full && backlog.take(row); i++) records.push(rowText(row));
+    for (let i = 0; i < SLICE_ROUTES && !records.full && backlog.take(row); i++) {
+      records.pushRoute(row.template.table, rowDst(row), rowTail(row));
+    }
     await records.ready();
     if (backlog.overflowed) throw tooSlow();
     if (backlog.size > 0) await clock.yield();
@@ -183,7 +185,7 @@ export function rowOf(
   });
   const template: KernelTemplate = {
     family,
-    table: `{${netns === null ? "" : `"netns":${jsonText(netns)},`}"table":${route.table},"dst":`,
+    table: `{${netns === null ? "" : `"netns":${jsonText(netns)},`}"table":${route.table},"dst":"`,
     head: `,${attrs.head}`,
     tail:
       `,"protocol":${jsonText(protocolText(route))},"protocol-id":${route.protocol}` +
@@ -198,7 +200,14 @@ export function emptyRow(): KernelRow {
   return { w0: 0, w1: 0, w2: 0, w3: 0, length: 0, metric: 0, template };
 }
 
-export function rowText({ w0, w1, w2, w3, length, metric, template }: KernelRow): string {
-  const dst = prefixText(template.family, w0, w1, w2, w3, length);
-  return `${template.table}${dst}${template.head}${metric === 0 ? "" : `,"metric":${metric}`}${template.tail}`;
+export function rowText(row: KernelRow): string {
+  return `${row.template.table}${rowDst(row)}${rowTail(row)}`;
+}
+
+function rowDst({ w0, w1, w2, w3, length, template }: KernelRow): string {
+  return formatPrefix(template.family, w0, w1, w2, w3, length);
+}
+
+function rowTail({ metric, template }: KernelRow): string {
+  return `"${template.head}${metric === 0 ? "" : `,"metric":${metric}`}${template.tail}`;
 }

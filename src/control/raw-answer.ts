@@ -5,7 +5,7 @@
 
 import { asciiJson } from "../lib/ascii-json.ts";
 import { errorBody } from "./api-error.ts";
-import { JSON_TYPE } from "./record-stream.ts";
+import { JSON_TYPE } from "./list-type.ts";
 
 /** Request line and headers together. */
 export const MAX_HEADER_BYTES: number = 16 * 1024;

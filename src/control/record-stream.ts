@@ -3,7 +3,10 @@
  * asks ready() between slices, which waits until the client has read what was written. A client that reads
  * nothing for `stallMs` is dropped, so a forgotten `curl | less` cannot hold daemon state for ever.
  *
- * A list is an array of JSON or, if asked for, NDJSON. What goes wrong after the first byte cannot change the
+ * A list is an array of JSON or, if asked for, NDJSON. Of alike records NDJSON may tell once what they share
+ * (list-type.ts).
+ *
+ * What goes wrong after the first byte cannot change the
  * status any more: it is told in the trailer Krtd-Error, and an array is left unclosed so that nobody takes
  * half an answer for a whole one.
  */
@@ -11,9 +14,8 @@
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../lib/clock.ts";
 import { KrtdError } from "../lib/errors.ts";
+import { ALIKE_RECORDS, ALIKE_TYPE, JSON_TYPE, type ListType } from "./list-type.ts";
 
-export const NDJSON_TYPE = "application/x-ndjson";
-export const JSON_TYPE = "application/json; charset=utf-8";
 /** A request with this header (any value) gets HTTP 102 now and then while it waits for slow work. */
 export const PROGRESS_HEADER = "Krtd-Progress";
 /** Name of the trailer, whose value is the JSON of an error body. */
@@ -21,8 +23,15 @@ export const ERROR_TRAILER = "Krtd-Error";
 
 const CHUNK_CHARS = 64 * 1024;
 
+/** An object that was sent and may be referred to. */
+interface Sent {
+  readonly head: string;
+  /** `[n,"` */
+  readonly reference: string;
+}
+
 export interface RecordStreamOptions {
-  readonly ndjson: boolean;
+  readonly type: ListType;
   readonly clock: Clock;
   /** How long a client may read nothing. */
   readonly stallMs: number;
@@ -35,12 +44,18 @@ export class RecordStream {
   count = 0;
   private readonly response: ServerResponse;
   private readonly options: RecordStreamOptions;
+  private readonly array: boolean;
+  /** By their tails; null where none is referred to. */
+  private readonly sent: Map<string, Sent> | null;
+  private objects = 0;
   private pending = "";
   private flowing = true;
 
   constructor(response: ServerResponse, options: RecordStreamOptions) {
     this.response = response;
     this.options = options;
+    this.array = options.type === JSON_TYPE;
+    this.sent = options.type === ALIKE_TYPE ? new Map() : null;
   }
 
   /** True when the status is on its way and can only be followed by a trailer. */
@@ -55,7 +70,32 @@ export class RecordStream {
 
   /** Adds one record: JSON text without line ends, in ASCII. */
   push(record: string): void {
-    if (this.options.ndjson) this.pending += `${record}\n`;
+    if (this.sent !== null) this.number();
+    this.add(record);
+  }
+
+  /** The same for a record with a `dst`, which stands between `head` and `tail`: `{…"dst":"` and `"…}`. */
+  pushRoute(head: string, dst: string, tail: string): void {
+    const { sent } = this;
+    const like = sent?.get(tail);
+    if (like !== undefined && like.head === head) {
+      this.add(`${like.reference}${dst}"]`);
+      return;
+    }
+    if (sent !== null) sent.set(tail, { head, reference: `[${this.number()},"` });
+    this.add(`${head}${dst}${tail}`);
+  }
+
+  /** The number of the next object. */
+  private number(): number {
+    const number = this.objects;
+    this.objects = (number + 1) % ALIKE_RECORDS;
+    if (number === 0) this.sent?.clear();
+    return number;
+  }
+
+  private add(record: string): void {
+    if (!this.array) this.pending += `${record}\n`;
     else this.pending += this.count === 0 ? `[${record}` : `,\n${record}`;
     this.count++;
     if (this.pending.length >= CHUNK_CHARS) this.flush();
@@ -68,7 +108,7 @@ export class RecordStream {
   }
 
   end(): void {
-    if (!this.options.ndjson) this.pending += this.count === 0 ? "[]\n" : "]\n";
+    if (this.array) this.pending += this.count === 0 ? "[]\n" : "]\n";
     this.flush();
     this.response.end();
   }
@@ -84,7 +124,7 @@ export class RecordStream {
     const { response } = this;
     if (!response.headersSent) {
       response.writeHead(200, {
-        "Content-Type": this.options.ndjson ? NDJSON_TYPE : JSON_TYPE,
+        "Content-Type": this.options.type,
         // An HTTP/1.0 client knows no chunks, and so no trailers: Node refuses to announce one.
         ...(response.useChunkedEncodingByDefault ? { Trailer: ERROR_TRAILER } : {}),
       });

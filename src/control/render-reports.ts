@@ -3,6 +3,7 @@
 import { jsonText } from "../lib/ascii-json.ts";
 import { formatAddress, formatIp } from "../lib/ip.ts";
 import { kernelTableName, scopeName } from "../lib/kernel-names.ts";
+import { formatPrefix } from "../lib/prefix.ts";
 import type { ChangeCounters, Channel } from "../nest/channel.ts";
 import type { AddressInfo, Interface, Interfaces } from "../nest/iface.ts";
 import type { KernelReport, ProtocolEntry, StaticRouteView } from "../nest/protocol.ts";
@@ -18,7 +19,7 @@ import type {
   TableJson,
   TrafficJson,
 } from "./json.ts";
-import { type AttrsText, prefixText, renderAttrs } from "./render-attrs.ts";
+import { type AttrsText, renderAttrs } from "./render-attrs.ts";
 import type { TableContext } from "./table-context.ts";
 
 export function protocolJson(entry: ProtocolEntry): ProtocolJson {
@@ -190,13 +191,13 @@ export function tableJson(table: TableContext): TableJson {
 /** What a route that tells nothing of its way has to say for itself. */
 const NO_WAY: AttrsText = { head: `"type":"unicast"`, tail: `,"flags":[]` };
 
-/** One configured static route of the protocol, whose channel leads to `table`. */
+/** One configured static route of the protocol, whose channel leads to `table`: its JSON before, in and after `dst`. */
 export function staticRouteText(
   entry: ProtocolEntry,
   channel: Channel,
   table: TableContext,
   route: StaticRouteView,
-): string {
+): { readonly head: string; readonly dst: string; readonly tail: string } {
   const { rtable } = table;
   const { family, w0, w1, w2, w3, length } = route.prefix;
   const shown = route.attrs ?? route.configured;
@@ -204,15 +205,16 @@ export function staticRouteText(
   const node = rtable.fib.find(w0, w1, w2, w3, length);
   const own = node === NONE ? NONE : rtable.routeOf(node, channel.source);
   const best = own !== NONE && rtable.best(node) === own;
-  return (
-    `{"protocol":${jsonText(entry.protocol.name)},"table":${jsonText(rtable.name)}` +
-    `,"dst":${prefixText(family, w0, w1, w2, w3, length)},${attrs.head}` +
-    `${route.metric === null ? "" : `,"metric":${route.metric}`}${attrs.tail}` +
-    `${route.recursive === null ? "" : `,"recursive":"${formatAddress(route.recursive)}"`}` +
-    `${route.attrs === null && entry.state === "up" ? `,"unresolved":true` : ""}` +
-    `,"preference":${route.preference},"in-table":${own !== NONE},"best":${best}` +
-    `${own === NONE ? absenceText(entry, channel, route) : `,"kernel":${table.kernelOf(node, own, best)}`}}`
-  );
+  return {
+    head: `{"protocol":${jsonText(entry.protocol.name)},"table":${jsonText(rtable.name)},"dst":"`,
+    dst: formatPrefix(family, w0, w1, w2, w3, length),
+    tail:
+      `",${attrs.head}${route.metric === null ? "" : `,"metric":${route.metric}`}${attrs.tail}` +
+      `${route.recursive === null ? "" : `,"recursive":"${formatAddress(route.recursive)}"`}` +
+      `${route.attrs === null && entry.state === "up" ? `,"unresolved":true` : ""}` +
+      `,"preference":${route.preference},"in-table":${own !== NONE},"best":${best}` +
+      `${own === NONE ? absenceText(entry, channel, route) : `,"kernel":${table.kernelOf(node, own, best)}`}}`,
+  };
 }
 
 function absenceText(entry: ProtocolEntry, channel: Channel, route: StaticRouteView): string {

@@ -27,9 +27,23 @@ export interface AttachedKernel {
   readonly source: number;
 }
 
-/** What decides about filters, kept beside the text. */
+/** A route's text behind its prefix, and all it was made of but the attributes. */
+interface RouteTail {
+  readonly metric: number;
+  readonly source: number;
+  readonly preference: number;
+  readonly best: boolean;
+  readonly since: number;
+  readonly origin: number;
+  readonly kernel: string;
+  readonly text: string;
+}
+
+/** What is kept with an attribute set while its id keeps its content. */
 interface CachedAttrs extends AttrsText {
   readonly stamp: number;
+  /** The last one made: nearly all routes of a set have the same. */
+  last: RouteTail | null;
 }
 
 export class TableContext {
@@ -40,9 +54,10 @@ export class TableContext {
   readonly place: KernelPlace | null;
   /** Network namespace its routes lead into; null: the daemon's own. */
   readonly netns: string | null;
+  /** The JSON of each of its routes as far as the prefix: `{"table":"master4","dst":"`. */
+  readonly routeHead: string;
   private readonly interfaces: Interfaces;
   private readonly cache = new Map<number, CachedAttrs>();
-  private readonly tableText: string;
   private readonly sources = new Map<number, string>();
   private readonly origins = new Map<number, string>();
   private plainKernel = "";
@@ -63,7 +78,7 @@ export class TableContext {
     this.place = kernelPlace(kernel);
     this.netns = netns;
     this.interfaces = interfaces;
-    this.tableText = `{"table":${jsonText(rtable.name)},"dst":`;
+    this.routeHead = `{"table":${jsonText(rtable.name)},"dst":"`;
   }
 
   /** The name behind a nexthop's device number. */
@@ -79,16 +94,39 @@ export class TableContext {
 
   /** The Route JSON of interfaces.md §2. */
   route(node: NodeId, route: RouteId, best: boolean): string {
+    return `${this.routeHead}${this.rtable.fib.formatNode(node)}${this.routeTail(node, route, best)}`;
+  }
+
+  /** What follows the prefix in it: the same string for routes that differ in nothing else, as long as they come in a row. */
+  routeTail(node: NodeId, route: RouteId, best: boolean): string {
     const { rtable } = this;
     const attrs = this.attrs(rtable.attrsOf(route));
     const status = this.status(node, route, best);
     const metric = rtable.metricOf(route) || (status?.metric ?? 0);
-    return (
-      `${this.tableText}"${rtable.fib.formatNode(node)}",${attrs.head}${metric === 0 ? "" : `,"metric":${metric}`}` +
-      `${attrs.tail}${this.source(rtable.sourceOf(route))},"preference":${rtable.preferenceOf(route)}` +
-      `,"best":${best},"since":${this.since(rtable.sinceOf(route))}${this.origin(rtable.origin(route))}` +
-      `,"kernel":${this.kernelText(status, node, route)}}`
-    );
+    const source = rtable.sourceOf(route);
+    const preference = rtable.preferenceOf(route);
+    const since = rtable.sinceOf(route);
+    const origin = rtable.origin(route);
+    const kernel = this.kernelText(status, node, route);
+    const { last } = attrs;
+    if (
+      last !== null &&
+      last.metric === metric &&
+      last.source === source &&
+      last.preference === preference &&
+      last.best === best &&
+      last.since === since &&
+      last.origin === origin &&
+      last.kernel === kernel
+    ) {
+      return last.text;
+    }
+    const text =
+      `",${attrs.head}${metric === 0 ? "" : `,"metric":${metric}`}${attrs.tail}${this.source(source)}` +
+      `,"preference":${preference},"best":${best},"since":${this.since(since)}${this.origin(origin)}` +
+      `,"kernel":${kernel}}`;
+    attrs.last = { metric, source, preference, best, since, origin, kernel, text };
+    return text;
   }
 
   /** The `kernel` member of a Route. */
@@ -138,14 +176,14 @@ export class TableContext {
   }
 
   /** The text of an attribute set, valid while the id keeps its content. */
-  attrs(id: AttrsId): AttrsText {
+  attrs(id: AttrsId): CachedAttrs {
     const { attrs, family } = this.rtable;
     const stamp = attrs.stamp(id);
     const cached = this.cache.get(id);
     if (cached !== undefined && cached.stamp === stamp) return cached;
     if (this.cache.size >= CACHED_ATTRS) this.cache.clear();
     const text = renderAttrs(family, attrs.describe(id, family), (device) => this.deviceName(device));
-    const made = { ...text, stamp };
+    const made: CachedAttrs = { ...text, stamp, last: null };
     this.cache.set(id, made);
     return made;
   }

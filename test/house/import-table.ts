@@ -29,6 +29,7 @@ const ROUTE_WORDS = ["nest/attrs-draft.ts", "nest/route.ts"] as const;
 /** What krtctl and the server must agree on: the way to the socket, the words of a query and those of a route. */
 const BOTH_ENDS = [
   "control/client.ts",
+  "control/list-type.ts",
   "control/socket-path.ts",
   "control/query.ts",
   "control/route-words.ts",
