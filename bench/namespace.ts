@@ -6,6 +6,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { type Child, run, start, until } from "./children.ts";
+import { machineAtRest } from "./machine-load.ts";
 import { DEVICE, DEVICE_ADDRESSES, type Family, METRIC } from "./routes.ts";
 
 const LIMIT_MS = 60_000;
@@ -68,12 +69,16 @@ export class Namespace {
     return family === 4 ? this.countAll() - this.ownRoutes : this.count6();
   }
 
-  /** Takes all routes out: the kernel drops those of a link that goes down, faster than any command could. */
+  /**
+   * Takes all routes out: the kernel drops those of a link that goes down, faster than any command could. It frees them
+   * later, for half a second and on one processor: who came next would have the other one.
+   */
   async flush(): Promise<void> {
     await this.ip(`link set ${DEVICE} down`);
     await this.bringUp();
     const isEmpty = (): boolean => this.routeCount(4) === 0 && this.routeCount(6) === 0;
     await until("flushing routes", LIMIT_MS, 10, isEmpty);
+    await machineAtRest();
   }
 
   /** An IPv6 address goes with its link. */

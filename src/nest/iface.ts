@@ -10,6 +10,7 @@
 
 import { globMatches } from "../lib/glob.ts";
 import { equalIp, type Family, type IpAddress } from "../lib/ip.ts";
+import type { InterfaceEvent } from "./iface-event.ts";
 
 /** linux/if.h */
 export const IFF_UP = 0x1;
@@ -67,15 +68,6 @@ export interface Interface extends LinkInfo {
   readonly loopback: boolean;
   readonly addresses: readonly AddressInfo[];
 }
-
-export type InterfaceEvent =
-  | { readonly kind: "created" | "up" | "down" | "gone" | "changed"; readonly iface: Interface }
-  | { readonly kind: "renamed"; readonly iface: Interface; readonly from: string }
-  | {
-      readonly kind: "address-added" | "address-removed";
-      readonly iface: Interface;
-      readonly address: AddressInfo;
-    };
 
 /** What the table keeps of one interface. `up` and `shown` are what was announced last. */
 interface Entry {
@@ -284,7 +276,7 @@ export class Interfaces {
       this.names.set(link.name, link.ifindex);
       this.emit({ kind: "renamed", iface: this.view(entry), from: link.name });
     } else if (before.mtu !== link.mtu || before.mac !== link.mac || before.flags !== link.flags) {
-      this.emit({ kind: "changed", iface: this.view(entry) });
+      this.emit({ kind: "changed", iface: this.view(entry), family: null });
     }
     if (!this.full) this.settle(entry);
   }
@@ -301,7 +293,7 @@ export class Interfaces {
       } else if (now.flags !== address.flags || now.scope !== address.scope) {
         // Duplicate address detection ended, or the like: the address itself neither came nor went.
         entry.shown.set(key, now);
-        this.emit({ kind: "changed", iface: this.view(entry) });
+        this.emit({ kind: "changed", iface: this.view(entry), family: now.family });
       }
     }
     if (up && !entry.up) {
@@ -313,7 +305,7 @@ export class Interfaces {
       const quiet = quietAddresses(entry);
       if (quiet !== entry.quiet) {
         entry.quiet = quiet;
-        this.emit({ kind: "changed", iface: this.view(entry) });
+        this.emit({ kind: "changed", iface: this.view(entry), family: null });
       }
       return;
     }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseIp } from "../../src/lib/ip.ts";
-import { type AddressInfo, type InterfaceEvent, Interfaces, type LinkInfo } from "../../src/nest/iface.ts";
+import { type AddressInfo, Interfaces, type LinkInfo } from "../../src/nest/iface.ts";
+import type { InterfaceEvent } from "../../src/nest/iface-event.ts";
 
 const UP = 0x1 | 0x40 | 0x10000;
 

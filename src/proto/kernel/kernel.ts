@@ -8,7 +8,7 @@ import { Alarm } from "../../lib/alarm.ts";
 import { Gate } from "../../lib/gate.ts";
 import type { Family } from "../../lib/ip.ts";
 import { Channel, type ExportSink } from "../../nest/channel.ts";
-import type { InterfaceEvent } from "../../nest/iface.ts";
+import { concernsFamily, type InterfaceEvent } from "../../nest/iface-event.ts";
 import { originOf } from "../../nest/origin.ts";
 import type {
   DriftRecord,
@@ -389,11 +389,11 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   }
 
   /** Removals in IPv4 are silent: whatever happens to an interface, the table must be looked at again. */
-  private interfaceEvent({ kind }: InterfaceEvent): void {
+  private interfaceEvent(event: InterfaceEvent): void {
     if (this.frozen) return;
-    if (kind === "up" || kind === "address-added" || kind === "changed") this.queue.wake();
-    if (kind !== "created") this.cycle.interfaceEvent(`interface ${kind}`);
-    const renamed = kind === "created" || kind === "renamed";
+    if (event.kind === "up" || event.kind === "address-added" || event.kind === "changed") this.queue.wake();
+    if (concernsFamily(event, this.family)) this.cycle.interfaceEvent(`interface ${event.kind}`);
+    const renamed = event.kind === "created" || event.kind === "renamed";
     if (renamed && this.channel.exporting.asksDevices) void this.channel.reexport();
     if (renamed && this.channel.importing.asksDevices) void this.aliens?.announceAgain(this.options.clock);
   }

@@ -13,7 +13,8 @@
 import type { Clock } from "../../lib/clock.ts";
 import { Channel } from "../../nest/channel.ts";
 import { REJECT_ALL } from "../../nest/filter.ts";
-import type { InterfaceEvent, Interfaces } from "../../nest/iface.ts";
+import type { Interfaces } from "../../nest/iface.ts";
+import type { InterfaceEvent } from "../../nest/iface-event.ts";
 import type { Protocol, StaticFacet, StaticRouteView } from "../../nest/protocol.ts";
 import type { NodeId, RouteId } from "../../nest/route.ts";
 import type { Rtable, RtableListener } from "../../nest/rtable.ts";
