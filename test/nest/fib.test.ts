@@ -54,6 +54,31 @@ describe("Fib", () => {
     );
   });
 
+  it("findAll() finds neighbours in the order in which they were inserted, and in any other", () => {
+    fc.assert(
+      fc.property(
+        families,
+        fc.array(fc.nat(99), { maxLength: 60 }),
+        fc.array(fc.tuple(fc.nat(110), fc.integer({ min: 1, max: 30 })), { minLength: 1, maxLength: 8 }),
+        (family, removed, runs) => {
+          const fib = new Fib(family, 2);
+          for (let n = 0; n < 100; n++) insert(fib, neighbour(family, n));
+          // What comes back, backwards, gets the ids of others.
+          for (const n of new Set(removed)) fib.remove(find(fib, neighbour(family, n)));
+          for (const n of removed.slice(removed.length >> 1)) insert(fib, neighbour(family, n));
+          for (const [from, count] of runs) {
+            const asked = Array.from({ length: count }, (_, i) => neighbour(family, from + i));
+            const found = new Int32Array(count);
+            const keys = new Int32Array(asked.flatMap((p) => [p.w0, p.w1, p.w2, p.w3]));
+            fib.findAll(keys, new Uint8Array(asked.map((p) => p.length)), found, count);
+            expect([...found]).toEqual(asked.map((p) => find(fib, p)));
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
   it("reserve() changes nothing but that neither columns nor zones grow until its room is used", () => {
     for (const family of [4, 6] as const) {
       const fib = new Fib(family, 2);

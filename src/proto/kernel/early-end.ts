@@ -57,6 +57,10 @@ class DumpTail implements RouteSink {
     this.sink = sink;
   }
 
+  ahead(w0: number, w1: number, w2: number, w3: number, length: number): void {
+    this.sink.ahead?.(w0, w1, w2, w3, length);
+  }
+
   route(route: KernelRoute): void {
     this.shown = true;
     this.w0 = route.w0;

@@ -6,9 +6,11 @@
  *
  *   add() ──► keys, lengths ──fetch()──► zones ──► nodes ──► columns by node ──► columns by route
  *
- * Nothing is done with what is read: it only has to be near when find() and the verdict come for it.
+ * Nothing is done with what is read but the nodes: it only has to be near when the verdict comes for it.
  */
 
+import type { NodeId } from "../../nest/route.ts";
+import type { KernelRoute } from "../../sysdep/os.ts";
 import type { SyncState } from "./sync-state.ts";
 
 /** More than the routes of one frame (32 KiB) of either family. */
@@ -20,6 +22,9 @@ export class Lookahead {
   private readonly lengths = new Uint8Array(CAPACITY);
   private readonly nodes = new Int32Array(CAPACITY);
   private count = 0;
+  /** Prefixes that were fetched, and of which next() was told. */
+  private fetched = 0;
+  private told = 0;
   /** A use for what is read, so that reading it is not optimized away. */
   private sum = 0;
 
@@ -59,5 +64,15 @@ export class Lookahead {
     for (let i = 0; i < count; i++) sum ^= failure[nodes[i]!]!;
     this.sum ^= sum;
     this.count = 0;
+    this.fetched = count;
+    this.told = 0;
+  }
+
+  /** The node of the next route, in the order in which they were added, or 0. Others are found as well, less fast. */
+  next({ w0, w1, w2, w3, length }: KernelRoute): NodeId {
+    const { fib } = this.state.table;
+    // What was fetched may have changed since.
+    const node = this.told < this.fetched ? this.nodes[this.told++]! : 0;
+    return fib.isNodeOf(node, w0, w1, w2, w3, length) ? node : fib.find(w0, w1, w2, w3, length);
   }
 }

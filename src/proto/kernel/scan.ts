@@ -123,15 +123,16 @@ export class RouteScan implements RouteSink {
   }
 
   route(route: KernelRoute): void {
-    const { state, ours, stopped } = this.options;
+    const { ours, stopped } = this.options;
     if (this.lookahead.waiting > 0) this.lookahead.fetch();
     if (stopped()) return;
+    const node = this.lookahead.next(route);
     const routeClass = classify(route.protocol, route.type, route.tos, route.table, route.rtmFlags, ours);
     if (routeClass === "ours") {
-      this.judge(route);
+      this.judge(node, route);
       return;
     }
-    if (route.tos === 0 && state.table.fib.size > 0) this.noteRival(route);
+    if (route.tos === 0 && node !== 0) this.noteRival(node, route);
     if (routeClass === "redirect" && this.options.unwelcome(route)) this.pushExtra(route);
     const { aliens, learnKernel } = this.options;
     if (aliens === null) return;
@@ -139,11 +140,10 @@ export class RouteScan implements RouteSink {
     else if (route.tos === 0) aliens.noteOther(route);
   }
 
-  private judge(route: KernelRoute): void {
+  private judge(node: NodeId, route: KernelRoute): void {
     const { state } = this.options;
     const { fib } = state.table;
     this.standing++;
-    const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
     if (node !== 0) {
       fib.flags[node]! &= ~MISSED;
       this.retireOldKey(node, route.metric);
@@ -364,11 +364,10 @@ export class RouteScan implements RouteSink {
   }
 
   /** Remembers a foreign route at a key we want: an ADD would fail, and a REPLACE hit it if it comes first. */
-  private noteRival(route: KernelRoute): void {
+  private noteRival(node: NodeId, route: KernelRoute): void {
     const { state } = this.options;
     const { fib } = state.table;
-    const node = fib.find(route.w0, route.w1, route.w2, route.w3, route.length);
-    if (node === 0 || (fib.flags[node]! & INSTALLED) === 0) return;
+    if ((fib.flags[node]! & INSTALLED) === 0) return;
     if (state.wantedMetric(node) !== route.metric) return;
     if (!this.rivals.has(node)) this.rivals.set(node, packRival(route.protocol, route.type));
     // A verdict may have come from an older key of ours, which says nothing of this one.

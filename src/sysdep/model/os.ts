@@ -7,7 +7,7 @@
 
 import { ENOENT, EPERM, ESRCH } from "../../lib/errno.ts";
 import { KrtdError } from "../../lib/errors.ts";
-import { formatPrefix } from "../../lib/prefix.ts";
+import { formatPrefix, type Prefix } from "../../lib/prefix.ts";
 import {
   type Drained,
   type InterfaceSink,
@@ -41,6 +41,8 @@ export interface JournalEntry {
 
 /** A scan hands out this many nets, then lets the rest of the program run: dumps are not atomic. */
 const NETS_PER_TURN = 64;
+/** So many nets are shown ahead at once. */
+const NETS_PER_FRAME = 8;
 
 export class ModelOs implements Os {
   readonly transport = "model";
@@ -112,6 +114,7 @@ export class ModelOs implements Os {
     let messages = 0;
     for (let i = 0; i < end; i++) {
       if (this.closed) return { complete: false, reason: "the transport was closed", messages };
+      if (i % NETS_PER_FRAME === 0) showAhead(kernel, table, nets.slice(i, i + NETS_PER_FRAME), sink);
       for (const route of kernel.routesOf(table, nets[i]!)) {
         if (protocol !== undefined && route.protocol !== protocol) continue;
         // As if it were the end of the table.
@@ -259,5 +262,13 @@ class ModelMonitor implements Monitor {
       case "route":
         this.sink.route(this.flyweight.show(event.route), event.change, event.port);
     }
+  }
+}
+
+/** As Linux has it: of every route of the table, whoever's it is and whatever becomes of it before its turn. */
+function showAhead(kernel: ModelKernel, table: number, nets: readonly Prefix[], sink: RouteSink): void {
+  for (const net of nets) {
+    const { w0, w1, w2, w3, length } = net;
+    for (const _ of kernel.routesOf(table, net)) sink.ahead?.(w0, w1, w2, w3, length);
   }
 }

@@ -21,7 +21,7 @@ import type { AheadHandler, DumpReply, DumpRequest, MessageHandler } from "./tra
 
 /** Longest wait for a frame before a dump is given up. */
 export const DUMP_TIMEOUT_MS = 30_000;
-/** About two milliseconds of the kernel's time, and less of ours; with more, a client waits longer for an answer. */
+/** Two milliseconds of the kernel's time, and less of ours; with more, a client waits longer for an answer. */
 const FRAMES_PER_READ = 8;
 /** They take longer when what judges them has yet to be compiled: then others have their turn between two of them. */
 const LONG_TURN_MS = 2;
