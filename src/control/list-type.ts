@@ -15,6 +15,7 @@ export type ListType = typeof JSON_TYPE | typeof NDJSON_TYPE | typeof ALIKE_TYPE
 
 /** What the client asks for by its Accept header. */
 export function acceptedList(accept: string | undefined): ListType {
-  if (accept === undefined || !accept.includes(NDJSON_TYPE)) return JSON_TYPE;
-  return /;\s*profile="?alike"?\s*(,|;|$)/i.test(accept) ? ALIKE_TYPE : NDJSON_TYPE;
+  const asked = (accept ?? "").split(",").filter((range) => range.includes(NDJSON_TYPE));
+  if (asked.length === 0) return JSON_TYPE;
+  return asked.every((range) => /;\s*profile="?alike"?\s*(;|$)/i.test(range)) ? ALIKE_TYPE : NDJSON_TYPE;
 }

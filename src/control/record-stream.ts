@@ -22,6 +22,8 @@ export const PROGRESS_HEADER = "Krtd-Progress";
 export const ERROR_TRAILER = "Krtd-Error";
 
 const CHUNK_CHARS = 64 * 1024;
+/** Most of a record that is remembered, so that others may refer to it. */
+const LONGEST_ALIKE = 4096;
 
 /** An object that was sent and may be referred to. */
 interface Sent {
@@ -76,13 +78,15 @@ export class RecordStream {
 
   /** The same for a record with a `dst`, which stands between `head` and `tail`: `{…"dst":"` and `"…}`. */
   pushRoute(head: string, dst: string, tail: string): void {
-    const { sent } = this;
+    // Long texts are seldom alike, and V8 hashes those of more than 16,383 characters by their length only.
+    const sent = tail.length > LONGEST_ALIKE ? null : this.sent;
     const like = sent?.get(tail);
     if (like !== undefined && like.head === head) {
       this.add(`${like.reference}${dst}"]`);
       return;
     }
-    if (sent !== null) sent.set(tail, { head, reference: `[${this.number()},"` });
+    const number = this.sent === null ? 0 : this.number();
+    sent?.set(tail, { head, reference: `[${number},"` });
     this.add(`${head}${dst}${tail}`);
   }
 

@@ -99,7 +99,7 @@ export class Fib {
 
   /** Whether this is the node of exactly this prefix, as find() would say. 0 is the node of none. */
   isNodeOf(node: NodeId, w0: number, w1: number, w2: number, w3: number, length: number): boolean {
-    return this.lengths[node] === length && this.holds(node, w0, w1, w2, w3);
+    return this.lengths[node] === length && length !== FREE && this.holds(node, w0, w1, w2, w3);
   }
 
   /**

@@ -91,6 +91,17 @@ describe("a list that tells once what routes share", () => {
     );
   });
 
+  it("tells long records whole, however alike they are, and counts them", async () => {
+    const router = await makeRouter();
+    const hops = Array.from({ length: 100 }, (_, i) => ({ via: `192.0.2.${i}`, device: 2 }));
+    for (let i = 0; i < 6; i++) {
+      router.route("uplinks", `100.64.${i}.0/24`, i % 3 === 0 ? { hops } : { hops: hops.slice(0, 1) });
+    }
+    const { whole, alike } = await both(router, "/v1/routes");
+    expectSame({ whole, alike });
+    expect(alike.split("\n").filter((line) => line.length > 4096)).toHaveLength(2);
+  });
+
   it("begins to count anew after as many objects as can be referred to", async () => {
     const router = await makeRouter();
     for (let i = 0; i < 3 * ALIKE_RECORDS; i++) {
@@ -116,6 +127,8 @@ describe("acceptedList()", () => {
     ['application/x-ndjson;profile="alike"', ALIKE_TYPE],
     ["application/x-ndjson;profile=alike;q=1, */*", ALIKE_TYPE],
     ["application/json; profile=alike", JSON_TYPE],
+    ["application/x-ndjson, application/json; profile=alike", NDJSON_TYPE],
+    ["application/x-ndjson; profile=alike, application/x-ndjson", NDJSON_TYPE],
   ])("takes %s as a wish for %s", (accept, type) => {
     expect(acceptedList(accept)).toBe(type);
   });

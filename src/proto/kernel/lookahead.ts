@@ -15,6 +15,8 @@ import type { SyncState } from "./sync-state.ts";
 
 /** More than the routes of one frame (32 KiB) of either family. */
 const CAPACITY = 1024;
+/** So many in a row may have been added for nothing. */
+const MOST_SKIPPED = 8;
 
 export class Lookahead {
   private readonly state: SyncState;
@@ -68,11 +70,23 @@ export class Lookahead {
     this.told = 0;
   }
 
-  /** The node of the next route, in the order in which they were added, or 0. Others are found as well, less fast. */
+  /**
+   * The node of the next route, or 0. Routes come in the order in which they were added, though not all that were added;
+   * others are found as well, less fast.
+   */
   next({ w0, w1, w2, w3, length }: KernelRoute): NodeId {
+    const { keys, lengths, nodes, told } = this;
     const { fib } = this.state.table;
-    // What was fetched may have changed since.
-    const node = this.told < this.fetched ? this.nodes[this.told++]! : 0;
-    return fib.isNodeOf(node, w0, w1, w2, w3, length) ? node : fib.find(w0, w1, w2, w3, length);
+    const end = Math.min(this.fetched, told + MOST_SKIPPED);
+    for (let i = told; i < end; i++) {
+      const at = 4 * i;
+      if (keys[at] !== w0 || keys[at + 1] !== w1 || keys[at + 2] !== w2 || keys[at + 3] !== w3) continue;
+      if (lengths[i] !== length) continue;
+      this.told = i + 1;
+      // What was fetched may have changed since.
+      if (fib.isNodeOf(nodes[i]!, w0, w1, w2, w3, length)) return nodes[i]!;
+      break;
+    }
+    return fib.find(w0, w1, w2, w3, length);
   }
 }

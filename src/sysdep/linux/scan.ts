@@ -86,14 +86,21 @@ function withoutFilter(payload: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** Finds the prefix of a route where the kernel writes it: right after RTA_TABLE. Elsewhere it is not looked for. */
+/**
+ * Finds the prefix of a route where the kernel writes it: right after RTA_TABLE. Elsewhere it is not looked for. A
+ * default route has none.
+ */
 function showPrefix(data: DataView, start: number, end: number, family: Family, sink: RouteSink): void {
   const at = start + RTMSG_LENGTH + RTA_TABLE_SIZE;
   const words = family === 4 ? 1 : 4;
+  const length = data.getUint8(start + 1);
+  if (length === 0) {
+    sink.ahead?.(0, 0, 0, 0, 0);
+    return;
+  }
   if (at + NLA_HDRLEN + 4 * words > end || data.getUint16(at + 2, true) !== RTA_DST) return;
   const value = at + NLA_HDRLEN;
   const w0 = data.getInt32(value, false);
-  const length = data.getUint8(start + 1);
   if (words === 1) sink.ahead?.(w0, 0, 0, 0, length);
   else {
     const w1 = data.getInt32(value + 4, false);
