@@ -302,7 +302,8 @@ describe.each(FAMILIES)("IPv$family: the record of a drift", (it6) => {
     const routes = Array.from({ length: count }, (_, i) => ({ prefix: it6.host(i), via: gateway }));
     await using krtd = await startSynced(ns, configOf(it6, routes));
     const from = performance.now();
-    await ns.ip(`${flag} route flush proto 120`);
+    // It fails when krtd is faster: what it means to delete has been written anew.
+    await ns.tryIp(`${flag} route flush proto 120`);
     const back = async (): Promise<boolean> => (await ownLines(ns, flag)).length === count;
     await waitFor(
       "all are back",
@@ -313,7 +314,9 @@ describe.each(FAMILIES)("IPv$family: the record of a drift", (it6) => {
     printFigure(
       `IPv${family}: ${count} flushed routes back after ${(performance.now() - from).toFixed(0)} ms`,
     );
-    expect((await krtd.get<DriftJson[]>("/v1/drift")).length).toBeLessThanOrEqual(1024);
+    const drift = (await krtd.get<DriftJson[]>("/v1/drift")).length;
+    expect(drift).toBeGreaterThan(0);
+    expect(drift).toBeLessThanOrEqual(1024);
     expect(krtd.log().length).toBeLessThan(200_000);
     await krtd.scan();
     expect(await back()).toBe(true);
