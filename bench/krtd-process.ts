@@ -49,7 +49,8 @@ export class KrtdProcess {
     const config = join(setting.directory, "krt.yaml");
     const socket = join(setting.directory, "krtd.sock");
     await writeFile(config, text);
-    const command = [process.execPath, KRTD, "-c", config, "--socket", socket];
+    // By its first line, which says what Node is told.
+    const command = [KRTD, "-c", config, "--socket", socket];
     return new KrtdProcess(setting, start(setting.namespace.inside(command)), socket);
   }
 

