@@ -33,6 +33,15 @@ describe("krtd.service", () => {
     expect(values(key)).toEqual([value]);
   });
 
+  it("tells Node what the first line of krtd tells it, and so do npm start and docs/service.md", () => {
+    const text = (file: string): string => readFileSync(join(root, file), "utf8");
+    const [, options] = /^#!\/usr\/bin\/env -S node (\S.*)\n/.exec(text("bin/krtd.js")) ?? [];
+    expect(options).toMatch(/^--/);
+    expect(values("ExecStart")[0]).toContain(`/node ${options} /usr/lib/krtd/bin/krtd.js `);
+    expect(text("docs/service.md")).toContain(`/node ${options} /usr/lib/krtd/bin/krtd.js `);
+    expect(JSON.parse(text("package.json")).scripts.start).toBe(`exec node ${options} bin/start.js`);
+  });
+
   it("feeds a watchdog", () => {
     expect(Number(values("WatchdogSec")[0])).toBeGreaterThan(0);
   });
