@@ -37,7 +37,7 @@ export interface ConfigPlan {
 export async function planConfig(
   before: KrtConfig,
   after: KrtConfig,
-  clock: Pick<Clock, "yield">,
+  clock: Pick<Clock, "now" | "yield">,
 ): Promise<ConfigPlan> {
   const tables = { added: missingTables(after, before), removed: missingTables(before, after) };
   const protocols: ProtocolChange[] = [];

@@ -50,7 +50,7 @@ export async function changeReasons(
   name: string,
   before: Side,
   after: Side,
-  clock: Pick<Clock, "yield">,
+  clock: Pick<Clock, "now" | "yield">,
 ): Promise<Reasons> {
   const old = before.protocols.get(name)!;
   const wanted = after.protocols.get(name)!;
@@ -96,7 +96,7 @@ async function compareStatics(
   old: StaticConfig,
   wanted: StaticConfig,
   notes: Notes,
-  clock: Pick<Clock, "yield">,
+  clock: Pick<Clock, "now" | "yield">,
 ): Promise<void> {
   notes.place("table", [old.table], [wanted.table]);
   if (notes.restart.length > 0) return;

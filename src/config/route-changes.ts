@@ -1,12 +1,12 @@
 /**
  * HOT PATH. How two sets of static routes differ, in numbers. A million routes are compared in place: no object
- * or string per route. Most reloads change little, so the route that stood after the previous one is tried before
- * the index is asked; and equal specs, one of few, are compared once.
+ * or string per route; equal specs, one of few, are compared once.
  */
 
-import type { Clock } from "../lib/clock.ts";
 import { equalIp, type IpAddress } from "../lib/ip.ts";
 import type { NexthopSpec, RouteSet, RouteSpec } from "../proto/static/config.ts";
+import { matchRoutes } from "../proto/static/match-routes.ts";
+import { inSlices, type Pace } from "../proto/static/slices.ts";
 
 export interface RouteChanges {
   readonly added: number;
@@ -15,35 +15,27 @@ export interface RouteChanges {
   readonly changed: number;
 }
 
-/** Routes between two turns of the event loop: a millisecond or two when each must be looked up. */
-const SLICE = 4096;
+/** What a route costs of a slice: some 4,000 are a slice. */
+const COMPARISON = 16;
 
 /** Both sets must be of one family. */
 export async function compareRouteSets(
   before: RouteSet,
   after: RouteSet,
-  clock: Pick<Clock, "yield">,
+  clock: Pace["clock"],
 ): Promise<RouteChanges> {
   if (before === after) return { added: 0, removed: 0, changed: 0 };
+  const pace: Pace = { clock, stopped: () => false };
+  const { old, goneCount } = (await matchRoutes(before, after, pace))!;
   const specs = new SameSpecs(before, after);
-  let found = 0;
   let changed = 0;
-  /** Where the next route of `after` probably stands in `before`. */
-  let next = 0;
-  for (let from = 0; from < after.count; from += SLICE) {
-    if (from > 0) await clock.yield();
-    const to = Math.min(from + SLICE, after.count);
-    for (let i = from; i < to; i++) {
-      const same = isSamePrefix(before, next, after, i);
-      if (!same && !before.indexed) await before.makeIndex(clock);
-      const at = same ? next : findRoute(before, after, i);
-      if (at < 0) continue;
-      found++;
-      next = at + 1;
-      if (!specs.areSame(before.spec[at]!, after.spec[i]!)) changed++;
-    }
-  }
-  return { added: after.count - found, removed: before.count - found, changed };
+  const compare = (i: number): number => {
+    const k = old[i]! - 1;
+    if (k >= 0 && !specs.areSame(before.spec[k]!, after.spec[i]!)) changed++;
+    return COMPARISON;
+  };
+  await inSlices(after.count, compare, pace);
+  return { added: after.count - before.count + goneCount, removed: goneCount, changed };
 }
 
 /** "routes: 3 added, 1 removed, 2 changed", without what is 0; null when nothing differs. */
@@ -53,21 +45,6 @@ export function describeRouteChanges({ added, removed, changed }: RouteChanges):
   if (removed > 0) parts.push(`${removed} removed`);
   if (changed > 0) parts.push(`${changed} changed`);
   return parts.length === 0 ? null : `routes: ${parts.join(", ")}`;
-}
-
-function isSamePrefix(before: RouteSet, at: number, after: RouteSet, i: number): boolean {
-  if (at >= before.count || before.length[at] !== after.length[i]) return false;
-  return (
-    before.word(at, 0) === after.word(i, 0) &&
-    before.word(at, 1) === after.word(i, 1) &&
-    before.word(at, 2) === after.word(i, 2) &&
-    before.word(at, 3) === after.word(i, 3)
-  );
-}
-
-function findRoute(before: RouteSet, after: RouteSet, i: number): number {
-  const { length } = after;
-  return before.find(after.word(i, 0), after.word(i, 1), after.word(i, 2), after.word(i, 3), length[i]!);
 }
 
 /** Which specs of two sets are the same. Specs are interned: each has at most one twin in the other set. */

@@ -5,6 +5,7 @@
  * of a prefix or a mistake takes the slow way, which is also where every message comes from.
  */
 
+import type { Clock } from "../lib/clock.ts";
 import type { Family } from "../lib/ip.ts";
 import { ROUTE_TYPE_NUMBERS, type RouteType, routeTypeName } from "../nest/route.ts";
 import type { RouteSet } from "../proto/static/config.ts";
@@ -47,8 +48,11 @@ export class RouteFileParser {
   private file = "";
   private line = 0;
   private faults = 0;
-  /** Bytes still to come when the first of them are parsed; 0: unknown, or allowed for. */
+  /** The bytes of all files; 0: unknown, or allowed for. */
   private expected = 0;
+  /** Of these so many are parsed, and the set had so many routes before them. */
+  private parsed = 0;
+  private countBefore = 0;
   /** Of the line in hand, for messages: where it begins and where its bytes are. */
   private bytes: Uint8Array = new Uint8Array(0);
   private lineStart = 0;
@@ -62,6 +66,17 @@ export class RouteFileParser {
   /** Says how many bytes the files have in all, so that there is room for their routes before it is needed. */
   expect(bytes: number): void {
     this.expected = bytes;
+    this.parsed = 0;
+    this.countBefore = this.set.count;
+  }
+
+  /** Makes that room, once, when some of the bytes are parsed: by what the lines were like so far. */
+  async makeRoom(clock: Pick<Clock, "now" | "yield">): Promise<void> {
+    if (this.expected === 0 || this.parsed === 0) return;
+    const { set, countBefore } = this;
+    const routes = ((set.count - countBefore) / this.parsed) * this.expected;
+    this.expected = 0;
+    await set.reserve(countBefore + Math.min(Math.ceil(routes * RESERVE_MARGIN), RESERVE_LIMIT), clock);
   }
 
   /** Starts a file. */
@@ -82,16 +97,11 @@ export class RouteFileParser {
   /** Reads whole lines: bytes[to - 1] must be a newline. */
   parse(bytes: Uint8Array, from: number, to: number): void {
     this.bytes = bytes;
-    const before = this.set.count;
+    this.parsed += to - from;
     for (let at = from; at < to; ) {
       this.line++;
       this.lineStart = at;
       at = this.parseLine(bytes, at);
-    }
-    if (this.expected > 0) {
-      const routes = ((this.set.count - before) / (to - from)) * this.expected;
-      this.set.reserve(before + Math.min(Math.ceil(routes * RESERVE_MARGIN), RESERVE_LIMIT));
-      this.expected = 0;
     }
   }
 

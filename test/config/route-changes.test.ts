@@ -85,6 +85,7 @@ describe("compareRouteSets()", () => {
     const lines = Array.from({ length: 50_000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24 dev a`);
     let yields = 0;
     const clock = {
+      now: () => 0,
       yield: async () => {
         yields++;
       },

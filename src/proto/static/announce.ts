@@ -13,6 +13,8 @@ import type { SpecAttrs } from "./spec-attrs.ts";
 
 /** A change of the table: 1,024 of them are a slice. */
 const CHANGE = 64;
+/** A look at what a route was before. */
+const COMPARISON = 16;
 
 /** Where the order begins to matter: so many are written at once. */
 const MANY = 1024;
@@ -35,7 +37,8 @@ export async function announceDue(
   const announce = (k: number): number => {
     const i = order === null ? k : order[k]!;
     const of = spec[i]!;
-    if (due[of] === 0 || stands?.(i) === true) return 1;
+    if (due[of] === 0) return 1;
+    if (stands?.(i) === true) return COMPARISON;
     const w0 = routes.word(i, 0);
     const w1 = routes.word(i, 1);
     const w2 = routes.word(i, 2);
@@ -63,22 +66,21 @@ async function makeRoom(routes: RouteSet, table: Rtable, pace: Pace): Promise<In
   return sorted.order;
 }
 
-/** Withdraws the routes of `before` to prefixes that are not in `now`. */
-export async function withdrawMissing(
+/** Withdraws the routes of `before` that are `gone`. */
+export async function withdrawGone(
   before: RouteSet,
-  now: RouteSet,
+  gone: Uint8Array,
   channel: Channel,
   pace: Pace,
 ): Promise<void> {
-  if (before === now) return;
-  await now.makeIndex(pace.clock);
   const { length } = before;
-  const withdraw = (i: number): number => {
-    const w0 = before.word(i, 0);
-    const w1 = before.word(i, 1);
-    const w2 = before.word(i, 2);
-    const w3 = before.word(i, 3);
-    if (now.find(w0, w1, w2, w3, length[i]!) < 0) withdrawIfThere(channel, w0, w1, w2, w3, length[i]!);
+  const withdraw = (k: number): number => {
+    if (gone[k] === 0) return 1;
+    const w0 = before.word(k, 0);
+    const w1 = before.word(k, 1);
+    const w2 = before.word(k, 2);
+    const w3 = before.word(k, 3);
+    withdrawIfThere(channel, w0, w1, w2, w3, length[k]!);
     return CHANGE;
   };
   await inSlices(before.count, withdraw, pace);

@@ -11,10 +11,10 @@
  *   sources      runs of routes from one file: [first index, file], ascending
  */
 
-import type { Clock } from "../../lib/clock.ts";
 import type { Family, IpAddress } from "../../lib/ip.ts";
 import type { Filter } from "../../nest/filter.ts";
 import type { RouteType } from "../../nest/route.ts";
+import { inSlices, type Pace } from "./slices.ts";
 
 export interface StaticConfig {
   readonly name: string;
@@ -57,8 +57,8 @@ interface Source {
 }
 
 const INITIAL_CAPACITY = 64;
-/** Routes put into the index between two yields. */
-const INDEX_SLICE = 4096;
+/** What putting a route into the index costs of a slice: the first in a page of new memory may take 20 µs. */
+const ENTER = 128;
 
 /** The routes of one static protocol. A prefix stands in it once. */
 export class RouteSet {
@@ -90,8 +90,12 @@ export class RouteSet {
   }
 
   /** Makes room for `count` routes while moving is cheap: doubling a large set pauses for tens of milliseconds. */
-  reserve(count: number): void {
-    if (count > this.length.length) this.resize(count);
+  async reserve(count: number, clock: Pace["clock"]): Promise<void> {
+    if (count <= this.length.length) return;
+    this.resize(count);
+    // Entries anywhere in new memory are slow: some thousand of them take a turn's time.
+    this.slots = null;
+    await this.makeIndex(clock);
   }
 
   /** Says which file the routes added from now on stand in. */
@@ -123,7 +127,10 @@ export class RouteSet {
     line: number,
   ): number {
     const index = this.count;
-    if (index === this.length.length) this.resize(2 * index);
+    if (index === this.length.length) {
+      this.resize(2 * index);
+      this.indexNow();
+    }
     const slots = this.slots ?? this.indexNow();
     const slot = this.slotOf(slots, w0, w1, w2, w3, length);
     if (slots[slot] !== 0) return -slots[slot]!;
@@ -159,13 +166,14 @@ export class RouteSet {
   }
 
   /** Makes what find() needs, in slices, if it was given up. Nothing may be added meanwhile. */
-  async makeIndex(clock: Pick<Clock, "yield">): Promise<void> {
+  async makeIndex(clock: Pace["clock"]): Promise<void> {
     if (this.slots !== null) return;
     const slots = this.emptySlots();
-    for (let i = 0; i < this.count; i++) {
+    const enter = (i: number): number => {
       this.enter(slots, i);
-      if (i % INDEX_SLICE === INDEX_SLICE - 1) await clock.yield();
-    }
+      return ENTER;
+    };
+    await inSlices(this.count, enter, { clock, stopped: () => false });
     this.slots = slots;
   }
 
@@ -206,7 +214,6 @@ export class RouteSet {
     this.length = enlarged(this.length, new Uint8Array(capacity));
     this.spec = enlarged(this.spec, new Uint32Array(capacity));
     this.line = enlarged(this.line, new Uint32Array(capacity));
-    this.indexNow();
   }
 
   private indexNow(): Int32Array {

@@ -10,8 +10,9 @@ import type { Channel } from "../../nest/channel.ts";
 import type { Interfaces } from "../../nest/iface.ts";
 import type { StaticRouteView } from "../../nest/protocol.ts";
 import type { RouteId } from "../../nest/route.ts";
-import { announceDue, withdrawMissing } from "./announce.ts";
+import { announceDue, withdrawGone } from "./announce.ts";
 import type { StaticConfig } from "./config.ts";
+import { matchRoutes } from "./match-routes.ts";
 import { inSlices, type Pace } from "./slices.ts";
 import { SpecAttrs } from "./spec-attrs.ts";
 
@@ -23,6 +24,7 @@ export class RoutesInForce {
   readonly made: SpecAttrs;
   private readonly channel: Channel;
   private readonly pace: Pace;
+  private settled = false;
 
   /** Does nothing yet: everything is stale. */
   constructor(config: StaticConfig, channel: Channel, interfaces: Interfaces, pace: Pace) {
@@ -60,22 +62,33 @@ export class RoutesInForce {
   }
 
   /**
-   * Takes over from another configuration: no route of that is left which stands here no more. `soft`: what stood there
-   * just as here is not announced again.
+   * Takes over from another configuration: no route of that is left which stands here no more. What stood there just as
+   * here is announced again only to another filter, and to that not if `soft`.
    */
   async replace(before: RoutesInForce, soft: boolean): Promise<void> {
-    if (soft) await before.config.routes.makeIndex(this.pace.clock);
-    const stands = soft ? (i: number): boolean => this.stoodIn(before, i) : undefined;
+    const [was, is] = [before.config, this.config];
+    const match = await matchRoutes(was.routes, is.routes, this.pace);
+    if (match === null) return;
+    const judged = soft || was.import.key === is.import.key;
+    const stand = judged && before.announced && was.preference === is.preference;
+    const stands = stand ? (i: number): boolean => this.stoodIn(before, match.old[i]! - 1, i) : undefined;
     await this.refreshPlain(stands);
     if (this.pace.stopped()) return;
-    await withdrawMissing(before.config.routes, this.config.routes, this.channel, this.pace);
+    await withdrawGone(was.routes, match.gone, this.channel, this.pace);
     if (this.pace.stopped()) return;
     await this.resolve(stands);
   }
 
   /** All is announced: what is needed only to compare this configuration with another one is given up. */
   settle(): void {
+    this.settled = true;
     if (this.made.followed === null) this.config.routes.dropIndex();
+  }
+
+  /** Whether the table has of it what it should have by now. */
+  private get announced(): boolean {
+    const { plainStale, recursiveStale, due } = this.made;
+    return this.settled && !plainStale && !recursiveStale && !due.includes(1);
   }
 
   /** How many routes have no way now, and why, in words; "" when all have. */
@@ -124,20 +137,11 @@ export class RoutesInForce {
     return announceDue(this.config.routes, this.made, this.channel, this.pace, stands);
   }
 
-  /** Whether route `i` was the same in `before`, as it was made into attributes there. */
-  private stoodIn(before: RoutesInForce, i: number): boolean {
-    if (before.config.preference !== this.config.preference) return false;
-    const { routes } = this.config;
-    const { length, spec, specs } = routes;
-    const old = before.config.routes;
-    const k = old.find(
-      routes.word(i, 0),
-      routes.word(i, 1),
-      routes.word(i, 2),
-      routes.word(i, 3),
-      length[i]!,
-    );
+  /** Whether route `i` was the same as route `k` (-1: none) of `before`, as that was made into attributes there. */
+  private stoodIn(before: RoutesInForce, k: number, i: number): boolean {
     if (k < 0) return false;
+    const { spec, specs } = this.config.routes;
+    const old = before.config.routes;
     const [here, there] = [spec[i]!, old.spec[k]!];
     const [is, was] = [specs[here]!, old.specs[there]!];
     const same = is.metric === was.metric && (is.recursive === null) === (was.recursive === null);

@@ -210,6 +210,28 @@ describe("what happens while routes are announced", () => {
     expect(await f.leftovers()).toEqual([0, 0, 0]);
   });
 
+  it("asks the filter again when a device got another name just before", async () => {
+    const noRed: Filter = {
+      ...noA,
+      asksDevices: true,
+      apply: ({ attrs }, context) =>
+        context.attrs.describe(attrs).nexthops.every(({ device }) => context.deviceName(device) !== "red"),
+    };
+    const hop = { via: "10.0.0.9", device: 3 };
+    const recursive: RouteText = ["10.9.0.0/16", "recursive 192.0.2.9"];
+    const f = fixture(configOf([recursive], { import: noRed }));
+    f.interfaces.link(link(3, "eth0"));
+    f.other("192.0.2.0/24", { nexthops: [hop] });
+    await f.protocol.start();
+    expect(Object.keys(f.announced())).toEqual(["10.9.0.0/16"]);
+    const done = f.protocol.reconfigure(configOf([recursive, A], { import: noRed }));
+    f.interfaces.link(link(3, "red"));
+    await done;
+    await f.clock.advance(100);
+    expect(Object.keys(f.announced())).toEqual(["10.1.0.0/16"]);
+    expect(await f.leftovers()).toEqual([0, 0, 0]);
+  });
+
   it.each([0, 1, 2, 5, 9])("ends when the protocol stops, %i turns later", async (turns) => {
     const f = fixture(configOf(many(0, 5000, "via 10.0.0.1")));
     const started = f.protocol.start();
@@ -222,6 +244,34 @@ describe("what happens while routes are announced", () => {
     await Promise.all([started, first, second, stopped, f.protocol.reload()]);
     expect(f.announced()).toEqual({});
     expect(await f.leftovers()).toEqual([0, 0, 0]);
+  });
+});
+
+describe("what stood before and stands now", () => {
+  const announcements = async (more: More, soft = false): Promise<number> => {
+    const f = fixture(configOf([A, B], { import: noA }));
+    await f.protocol.start();
+    let asked = 0;
+    const counting = (filter: Filter): Filter => ({
+      ...filter,
+      apply: (route, context) => {
+        asked++;
+        return filter.apply(route, context);
+      },
+    });
+    const config = configOf([A, B, C], { import: noA, ...more });
+    await f.protocol.reconfigure({ ...config, import: counting(config.import) }, soft);
+    expect(await f.leftovers()).toEqual([0, 0, 0]);
+    return asked;
+  };
+
+  it.each<[string, More, boolean, number]>([
+    ["is not announced again to the same filter", {}, false, 1],
+    ["is to another filter", { import: { ...noA, key: "other" } }, false, 3],
+    ["not to one that is changed softly", { import: { ...noA, key: "other" } }, true, 1],
+    ["is with another preference", { preference: 100 }, false, 3],
+  ])("%s", async (_, more, soft, asked) => {
+    expect(await announcements(more, soft)).toBe(asked);
   });
 });
 
