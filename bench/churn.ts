@@ -1,6 +1,7 @@
 /**
  * A full table that is disturbed: one route at a time, by the operator and by somebody else, then by as many foreign
- * routes as there are. When the kernel's table changes is heard from `ip monitor`, which runs beside.
+ * routes as there are. When the kernel's table changes is heard from `ip monitor`, which runs beside and says when it
+ * heard of it: what this process takes until it reads that is not krtd's.
  */
 
 import { writeFile } from "node:fs/promises";
@@ -14,6 +15,8 @@ import type { Setting } from "./setting.ts";
 
 const CHANGES = 500;
 const DELETIONS = 50;
+/** What is told is read within this time, however busy the machine. */
+const CLOCK_LIMIT_MS = 1000;
 const PROBE: Readonly<Record<Family, string>> = { 4: "198.18.0.0/30", 6: "fc00:1::/64" };
 const GATEWAY: Readonly<Record<Family, (n: number) => string>> = {
   4: (n) => `10.0.0.${n}`,
@@ -29,7 +32,7 @@ export async function measureChurn(setting: Setting, limit: Limit | null): Promi
   await writeFile(file, probe(family, 2));
   const krtd = await KrtdProcess.start(setting, text);
   await krtd.inSync();
-  const monitor = start(["sh", "-c", `exec ip -${family} -n ${namespace.name} monitor route 1>&2`]);
+  const monitor = start(["sh", "-c", `exec ip -tshort -${family} -n ${namespace.name} monitor route 1>&2`]);
   try {
     await measureChanges(setting, krtd, monitor, file);
     await measureDeletions(setting, monitor);
@@ -45,6 +48,27 @@ function probe(family: Family, gateway: number): string {
   return `${PROBE[family]} via ${GATEWAY[family](gateway)} dev ${DEVICE}\n`;
 }
 
+/** Calls back for each line of the monitor, with the time when that heard of it, as of performance.now(). */
+function onChange(monitor: Child, listener: (line: string, at: number) => void): void {
+  const zero = zeroOfClock();
+  monitor.onLine((text, readAt) => {
+    // "[2026-11-21T10:44:37.240592] unicast …": Date has no microseconds.
+    const [, toSecond, micros, line] = /^\[(\S+)\.(\d{6})\] (.*)$/s.exec(text) ?? [];
+    if (toSecond === undefined || line === undefined) return;
+    const at = Date.parse(toSecond) + Number(micros) / 1000 - zero;
+    // Where somebody has set the clock, the time when it was read has to do.
+    listener(line, at <= readAt && at > readAt - CLOCK_LIMIT_MS ? at : readAt);
+  });
+}
+
+/** What the wall clock showed at 0 of performance.now(), ms: taken when a millisecond begins. */
+function zeroOfClock(): number {
+  const before = Date.now();
+  let now = before;
+  while (now === before) now = Date.now();
+  return now - performance.now();
+}
+
 /** A line of a small file changes and its protocol is reloaded: until the kernel has it. */
 async function measureChanges(
   { family, samples, limitMs }: Setting,
@@ -54,11 +78,12 @@ async function measureChanges(
 ): Promise<void> {
   let heardAt = 0;
   let awaited = "";
-  monitor.onLine((line, at) => {
+  onChange(monitor, (line, at) => {
     if (awaited !== "" && line.startsWith(PROBE[family]) && line.includes(awaited)) heardAt = at;
   });
   await pause(300);
   const waits: number[] = [];
+  const answers: number[] = [];
   for (let i = 0; i < CHANGES; i++) {
     const gateway = 3 + (i % 40);
     await writeFile(file, probe(family, gateway));
@@ -66,11 +91,14 @@ async function measureChanges(
     awaited = `via ${GATEWAY[family](gateway)} `;
     const asked = performance.now();
     await krtd.reload("one");
+    answers.push(performance.now() - asked);
     await until("a changed route", limitMs, 1, () => heardAt > 0);
     waits.push(heardAt - asked);
   }
   samples.add("churn.change-median", quantile(waits, 0.5)!);
   samples.add("churn.change-p99", quantile(waits, 0.99)!);
+  samples.add("churn.answer-median", quantile(answers, 0.5)!);
+  samples.add("churn.answer-p99", quantile(answers, 0.99)!);
 }
 
 /** Somebody deletes a route of krtd's: from the deletion until it is there again, as the kernel tells of both. */
@@ -81,7 +109,7 @@ async function measureDeletions(
   let goneAt = 0;
   let backAt = 0;
   let victim = "";
-  monitor.onLine((line, at) => {
+  onChange(monitor, (line, at) => {
     if (line.startsWith(`Deleted ${victim} `)) goneAt = at;
     else if (goneAt > 0 && line.startsWith(`${victim} `)) backAt = at;
   });

@@ -163,6 +163,8 @@ export const SECTIONS: readonly Section[] = [
     rows: [
       { key: "churn.change-median", text: "krtd: one route changed → in the kernel", unit: "ms" },
       { key: "churn.change-p99", text: "  99 %", unit: "ms", goals: [{ most: 5 }] },
+      { key: "churn.answer-median", text: "    → answered", unit: "ms" },
+      { key: "churn.answer-p99", text: "  99 %", unit: "ms" },
       { key: "churn.repair-median", text: "krtd: one deleted by others → there again", unit: "ms" },
       { key: "churn.repair-max", text: "  longest", unit: "ms", goals: [{ most: 50 }] },
       { key: "churn.storm-push", text: "C: as many foreign routes written", unit: "s" },
