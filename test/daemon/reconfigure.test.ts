@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import type { KernelInput, KrtInput, RouteInput, StaticInput } from "../../src/config/input.ts";
+import { ENOBUFS } from "../../src/lib/errno.ts";
 import { startDaemon } from "./fixture.ts";
 
 const A = "10.5.0.0/16";
@@ -337,6 +338,25 @@ describe("from one configuration to another", () => {
     await d.synced();
     expect(d.own().map((line) => / proto \d+/.exec(line)![0])).toEqual([" proto 121", " proto 121"]);
     await d.stop();
+    expect(d.own()).toEqual([]);
+  });
+
+  it("and when it could not be deleted meanwhile", async () => {
+    await using d = await startDaemon(config({ k4 }, { s: { ...s, routes: [route(A)] } }));
+    const red: KernelInput = { ...k4, table: "red" };
+    const tables: KrtInput = { tables: { red: { family: "ipv4" } }, "protocol-id": 121 };
+    const steps: readonly KrtInput[] = [
+      config({ one: { ...red, learn: true } }, {}, { ...tables, "former-protocol-ids": [120] }),
+      config({ two: red }, {}, tables),
+    ];
+    const files = await Promise.all(steps.map((input, i) => d.write(input, `${i}.yaml`)));
+    d.os.faults.failNextWrite(ENOBUFS);
+    const { configuration } = d.daemon;
+    await d.during(
+      Promise.all(files.map((file) => configuration.configure({ file, mode: "apply", undoAfterMs: null }))),
+    );
+    expect(configuration.current.kernels.map(({ name }) => name)).toEqual(["two"]);
+    await d.synced();
     expect(d.own()).toEqual([]);
   });
 

@@ -148,7 +148,7 @@ export class KernelProtocol implements Protocol, KernelFacet, ExportSink {
   /** The numbers under which routes of ours may stand in the kernel now. */
   get standing(): readonly number[] {
     const { protocolId, formerProtocolIds, inherited = [] } = this.options;
-    const known = this.inSync && this.cycle.guard.withheld === null;
+    const known = this.inSync && !this.cycle.mayBeRenumbered;
     return known ? [protocolId] : [protocolId, ...formerProtocolIds, ...inherited];
   }
 

@@ -109,6 +109,8 @@ export class ScanCycle {
    * be the kernel's own doing, which is no drift.
    */
   private disturbed = false;
+  /** Writes that had failed when the last complete dump showed routes of ours under another number; null: none did. */
+  private failedBefore: number | null = null;
   /** Since the last scan began something called for one: what the next one cannot judge, one more does. */
   private asked = false;
 
@@ -129,6 +131,16 @@ export class ScanCycle {
   /** Why the last scan was not complete, or null when it was (or none has ended yet). */
   get problem(): string | null {
     return this.figures.lastProblem;
+  }
+
+  /** Routes of ours may stand in the kernel under another number than that of now. */
+  get mayBeRenumbered(): boolean {
+    const { queue, state } = this.options;
+    if (this.guard.withheld !== null) return true;
+    if (this.failedBefore === null) return false;
+    return (
+      queue.outcomes.counters.failed > this.failedBefore || state.failing.waiting + state.failing.failed > 0
+    );
   }
 
   report(): KernelReport["scan"] {
@@ -312,6 +324,7 @@ export class ScanCycle {
     const { losses } = this;
     this.state = "pruning";
     this.initialized = true;
+    this.failedBefore = scan.renumbers ? queue.outcomes.counters.failed : null;
     this.guard.sift(scan.stale, scan.standing, () => state.wantedCount(), this.released);
     let missing = 0;
     let unjudged = 0;

@@ -60,6 +60,8 @@ export class RouteScan implements RouteSink {
   readonly extra: StaleRoutes;
   /** Routes of ours that the dump showed. */
   standing = 0;
+  /** Some of them have another number than ours of now. */
+  renumbers = false;
   /** Routes of ours that were different from what we had sent. */
   changed = 0;
   /** One prune does not settle it all: of duplicates one of each key goes, and what else it may find is unknown. */
@@ -144,6 +146,7 @@ export class RouteScan implements RouteSink {
     const { state } = this.options;
     const { fib } = state.table;
     this.standing++;
+    if (route.protocol !== this.options.ownProtocol) this.renumbers = true;
     if (node !== 0) {
       fib.flags[node]! &= ~MISSED;
       this.retireOldKey(node, route.metric);

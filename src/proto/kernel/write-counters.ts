@@ -8,12 +8,15 @@ export class WriteCounters {
   add = 0;
   replace = 0;
   delete = 0;
-  /** Refused, by errno name; "unknown": no answer came. */
+  /** All that were not. */
+  failed = 0;
+  /** Those, by errno name; "unknown": no answer came. */
   readonly errors: Map<string, number> = new Map();
 
   /** `op` is ROUTE_*, `errno` as in RouteBatch. */
   note(op: number, errno: number): void {
     if (errno !== 0) {
+      this.failed++;
       const name = errno === UNKNOWN_OUTCOME ? "unknown" : errnoName(errno);
       this.errors.set(name, (this.errors.get(name) ?? 0) + 1);
     } else if (op === ROUTE_ADD) this.add++;
