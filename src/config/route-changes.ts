@@ -4,9 +4,8 @@
  */
 
 import { equalIp, type IpAddress } from "../lib/ip.ts";
+import { inSlices, type Pace } from "../lib/slices.ts";
 import type { NexthopSpec, RouteSet, RouteSpec } from "../proto/static/config.ts";
-import { matchRoutes } from "../proto/static/match-routes.ts";
-import { inSlices, type Pace } from "../proto/static/slices.ts";
 
 export interface RouteChanges {
   readonly added: number;
@@ -26,7 +25,7 @@ export async function compareRouteSets(
 ): Promise<RouteChanges> {
   if (before === after) return { added: 0, removed: 0, changed: 0 };
   const pace: Pace = { clock, stopped: () => false };
-  const { old, goneCount } = (await matchRoutes(before, after, pace))!;
+  const { old, goneCount } = (await after.match(before, pace))!;
   const specs = new SameSpecs(before, after);
   let changed = 0;
   const compare = (i: number): number => {

@@ -3,11 +3,11 @@
  * specs are due, and withdraws those that a new configuration lacks.
  */
 
+import { inSlices, type Pace } from "../../lib/slices.ts";
 import type { Channel } from "../../nest/channel.ts";
 import { internOrigin, PLAIN_ORIGIN } from "../../nest/origin.ts";
 import type { Rtable } from "../../nest/rtable.ts";
 import type { RouteSet } from "./config.ts";
-import { inSlices, type Pace } from "./slices.ts";
 import { sortRoutes } from "./sort-routes.ts";
 import type { SpecAttrs } from "./spec-attrs.ts";
 

@@ -6,14 +6,13 @@
  * may follow them.
  */
 
+import { inSlices, type Pace } from "../../lib/slices.ts";
 import type { Channel } from "../../nest/channel.ts";
 import type { Interfaces } from "../../nest/iface.ts";
 import type { StaticRouteView } from "../../nest/protocol.ts";
 import type { RouteId } from "../../nest/route.ts";
 import { announceDue, withdrawGone } from "./announce.ts";
 import type { StaticConfig } from "./config.ts";
-import { matchRoutes } from "./match-routes.ts";
-import { inSlices, type Pace } from "./slices.ts";
 import { SpecAttrs } from "./spec-attrs.ts";
 
 /** What looking a spec up costs of a slice (announce.ts): it may search all interfaces. */
@@ -67,7 +66,7 @@ export class RoutesInForce {
    */
   async replace(before: RoutesInForce, soft: boolean): Promise<void> {
     const [was, is] = [before.config, this.config];
-    const match = await matchRoutes(was.routes, is.routes, this.pace);
+    const match = await is.routes.match(was.routes, this.pace);
     if (match === null) return;
     const judged = soft || was.import.key === is.import.key;
     const stand = judged && before.announced && was.preference === is.preference;

@@ -11,8 +11,8 @@
  * first 32 bits count: near is good enough.
  */
 
+import { inSlices, type Pace } from "../../lib/slices.ts";
 import type { RouteSet } from "./config.ts";
-import { inSlices, type Pace } from "./slices.ts";
 
 /** What moving one index costs of a slice: a few reads that miss the cache. */
 const MOVE = 4;

@@ -11,6 +11,7 @@
  */
 
 import type { Clock } from "../../lib/clock.ts";
+import type { Pace } from "../../lib/slices.ts";
 import { Channel } from "../../nest/channel.ts";
 import { REJECT_ALL } from "../../nest/filter.ts";
 import type { Interfaces } from "../../nest/iface.ts";
@@ -21,7 +22,6 @@ import type { Rtable, RtableListener } from "../../nest/rtable.ts";
 import type { StaticConfig } from "./config.ts";
 import { isRecursive } from "./followed-addresses.ts";
 import { RoutesInForce } from "./routes-in-force.ts";
-import type { Pace } from "./slices.ts";
 
 /** Recursive routes are looked up at once when something changes, but not again before this time has passed. */
 const RESOLVE_INTERVAL_MS = 50;

@@ -1,6 +1,6 @@
-/** How a static protocol walks over many routes: in slices, yielding to the event loop between them. */
+/** How to walk over many routes, or what is like them: in slices, yielding to the event loop between them. */
 
-import type { Clock } from "../../lib/clock.ts";
+import type { Clock } from "./clock.ts";
 
 /** What may be spent between two yields; a look at an array costs 1. */
 const SLICE = 0x10000;

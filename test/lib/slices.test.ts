@@ -1,7 +1,7 @@
 /** Walks in slices: how much of one goes on in a turn, when it is quick and when it is slow. */
 
 import { describe, expect, it } from "vitest";
-import { inSlices } from "../../../src/proto/static/slices.ts";
+import { inSlices } from "../../src/lib/slices.ts";
 
 /** Walks over `count` items of `cost` that take `ms` each; says how many were looked at when it yielded. */
 async function walk(count: number, cost: number, ms: number, stopAt = Number.POSITIVE_INFINITY) {
