@@ -3,11 +3,12 @@
  * that the event loop gets its turn between them and a file of a million routes is never in memory as a whole.
  */
 
-import { stat } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { systemClock } from "../lib/clock.ts";
-import { closeLater, type FileOpener, type OpenFile, unreadable } from "./open-file.ts";
 import { fileProblem, type Problem } from "./problems.ts";
 import type { RouteFileParser } from "./route-file.ts";
+import type { PathTrust } from "./trust.ts";
 
 /** The most bytes of one route file. */
 export const ROUTE_FILE_LIMIT: number = 512 * 1024 * 1024;
@@ -23,27 +24,27 @@ const LONG_PART_MS = 2;
 const NEWLINE = 0x0a;
 const SMALL = 4096;
 
-/** The bytes of a file, up to `limit` + 1 of them: more is for the caller to refuse. */
+/**
+ * The bytes of a file, up to `limit` + 1 of them: more is for the caller to refuse. `name` is what messages
+ * call the file.
+ */
 export async function readSmallFile(
   path: string,
+  name: string,
   limit: number,
-  files: FileOpener,
+  trust: PathTrust,
 ): Promise<Uint8Array | Problem> {
-  const first = (size: number): number => Math.min(limit, Math.max(size, SMALL)) + 1;
-  return withFile(files.open(path, first), path, async ({ handle, size: expected, bytes: begun, filled }) => {
-    let bytes = begun.subarray(0, begun.length - 1);
-    let size = filled;
-    let bytesRead = filled;
-    for (;;) {
+  return withFile(path, name, trust, async (handle, expected) => {
+    let bytes = new Uint8Array(Math.min(limit, Math.max(expected, SMALL)) + 1);
+    for (let size = 0; ; ) {
+      const { bytesRead } = await handle.read(bytes, size, bytes.length - size);
+      size += bytesRead;
       if (bytesRead === 0 || size > limit || isEnd(size, bytes.length, expected))
         return bytes.subarray(0, size);
-      if (size === bytes.length) {
-        const grown = new Uint8Array(Math.min(limit, 2 * size) + 1);
-        grown.set(bytes);
-        bytes = grown;
-      }
-      ({ bytesRead } = await handle.read(bytes, size, bytes.length - size));
-      size += bytesRead;
+      if (size < bytes.length) continue;
+      const grown = new Uint8Array(Math.min(limit, 2 * size) + 1);
+      grown.set(bytes);
+      bytes = grown;
     }
   });
 }
@@ -56,26 +57,21 @@ function isEnd(read: number, asked: number, size: number): boolean {
   return read < asked && read >= size && size > 0;
 }
 
-/** What to ask first for of a route file. */
-export function firstOfRoutes(size: number): number {
-  return 0 < size && size < SMALL ? SMALL : CHUNK;
-}
-
 /** Feeds a route file to the parser. Null, or why it could not be read. `alone`: there are no others. */
 export async function readRouteFile(
   path: string,
+  name: string,
   parser: RouteFileParser,
-  files: FileOpener,
+  trust: PathTrust,
   alone: boolean,
 ): Promise<Problem | null> {
-  return withFile(files.open(path, firstOfRoutes), path, async (opened) => {
-    const { size } = opened;
+  return withFile(path, name, trust, async (handle, size) => {
     if (size > ROUTE_FILE_LIMIT) {
-      return fileProblem(path, `The file has ${size} bytes, at most ${ROUTE_FILE_LIMIT} are read`);
+      return fileProblem(name, `The file has ${size} bytes, at most ${ROUTE_FILE_LIMIT} are read`);
     }
     if (alone) parser.expect(size);
-    parser.begin(path);
-    const problem = await feed(opened, path, parser);
+    parser.begin(name);
+    const problem = await feed(handle, size, name, parser);
     parser.end();
     return problem;
   });
@@ -92,18 +88,19 @@ export async function totalSize(paths: Iterable<string>): Promise<number> {
 }
 
 async function feed(
-  { handle, size, bytes: begun, filled: firstRead }: OpenFile,
-  path: string,
+  handle: FileHandle,
+  size: number,
+  name: string,
   parser: RouteFileParser,
 ): Promise<Problem | null> {
+  let room = 0 < size && size < SMALL ? SMALL : CHUNK;
   // One byte is kept free for the newline that the last line may lack.
-  let bytes = begun;
-  let room = begun.length - 1;
+  let bytes = new Uint8Array(room + 1);
   let kept = 0;
-  let bytesRead = firstRead;
   let total = 0;
-  for (;;) {
+  for (let ended = false; !ended; ) {
     const asked = room - kept;
+    const { bytesRead } = await handle.read(bytes, kept, asked);
     let filled = kept + bytesRead;
     if (total === 0 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
       bytes.copyWithin(0, 3, filled);
@@ -111,28 +108,26 @@ async function feed(
     }
     total += bytesRead;
     if (total > ROUTE_FILE_LIMIT) {
-      return fileProblem(path, `The file has more than ${ROUTE_FILE_LIMIT} bytes`);
+      return fileProblem(name, `The file has more than ${ROUTE_FILE_LIMIT} bytes`);
     }
-    const ended = bytesRead === 0 || isEnd(total, total - bytesRead + asked, size);
+    ended = bytesRead === 0 || isEnd(total, total - bytesRead + asked, size);
     if (ended && filled > 0 && bytes[filled - 1] !== NEWLINE) bytes[filled++] = NEWLINE;
     const end = filled === 0 ? 0 : bytes.lastIndexOf(NEWLINE, filled - 1) + 1;
     if (end === 0 && filled === CHUNK) {
-      return fileProblem(path, `A line has more than ${CHUNK} bytes`, "one route stands on one line");
+      return fileProblem(name, `A line has more than ${CHUNK} bytes`, "one route stands on one line");
     }
     if (end > 0) await parseInParts(bytes, end, parser);
-    if (ended) return null;
     await parser.makeRoom(systemClock);
     bytes.copyWithin(0, end, filled);
     kept = filled - end;
-    if (kept === room) {
-      // It was small, and has grown meanwhile.
-      room = CHUNK;
-      const grown = new Uint8Array(room + 1);
-      grown.set(bytes);
-      bytes = grown;
-    }
-    ({ bytesRead } = await handle.read(bytes, kept, room - kept));
+    if (kept < room) continue;
+    // It was small, and has grown meanwhile.
+    room = CHUNK;
+    const grown = new Uint8Array(room + 1);
+    grown.set(bytes);
+    bytes = grown;
   }
+  return null;
 }
 
 /** Whole lines, up to `end`. */
@@ -149,18 +144,58 @@ async function parseInParts(bytes: Uint8Array, end: number, parser: RouteFilePar
   }
 }
 
+/**
+ * Hands only regular files on that nobody but those trusted can change. Looks before it opens, for opening alone has
+ * effects with some devices (a watchdog, a tape), and opens without waiting: a FIFO would block for ever.
+ */
 async function withFile<T>(
-  opening: Promise<OpenFile | Problem>,
   path: string,
-  use: (opened: OpenFile) => Promise<T>,
+  name: string,
+  trust: PathTrust,
+  use: (handle: FileHandle, size: number) => Promise<T>,
 ): Promise<T | Problem> {
-  const opened = await opening;
-  if (!("handle" in opened)) return opened;
+  let handle: FileHandle | null = null;
   try {
-    return await use(opened);
+    const [complaint, looked] = await Promise.all([trust.complaint(path), settled(stat(path))]);
+    if (complaint !== null) return fileProblem(name, complaint.message, complaint.hint);
+    if (looked.status === "rejected") throw looked.reason;
+    const wrong = kindProblem(name, looked.value);
+    if (wrong !== null) return wrong;
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    const found = await handle.stat();
+    const late = trust.complaintOfOpened(path, found);
+    if (late !== null) return fileProblem(name, late.message, late.hint);
+    return kindProblem(name, found) ?? (await use(handle, found.size));
   } catch (thrown) {
-    return unreadable(path, thrown);
+    return fileProblem(name, `Cannot read the file: ${reason(thrown)}`);
   } finally {
-    closeLater(opened.handle);
+    // Nothing waits for that.
+    void handle?.close().catch(() => {});
   }
 }
+
+async function settled<T>(promise: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [result] = await Promise.allSettled([promise]);
+  return result;
+}
+
+function kindProblem(name: string, found: Stats): Problem | null {
+  if (found.isDirectory()) return fileProblem(name, "Cannot read the file: it is a directory");
+  return found.isFile() ? null : fileProblem(name, "Cannot read the file: it is not a regular file");
+}
+
+function reason(thrown: unknown): string {
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  return REASONS[code] ?? (thrown instanceof Error ? thrown.message : String(thrown));
+}
+
+const REASONS: Readonly<Record<string, string | undefined>> = {
+  ENOENT: "it does not exist",
+  ENOTDIR: "a part of its path is not a directory",
+  EACCES: "permission denied",
+  EISDIR: "it is a directory",
+  ELOOP: "too many symbolic links",
+  ENAMETOOLONG: "its name is too long",
+  ENXIO: "it is not a regular file",
+  ERR_INVALID_ARG_VALUE: "its name is impossible",
+};

@@ -4,16 +4,10 @@
  * stamp of a file is fine enough.
  */
 
-import { dirname } from "node:path";
-import { hasWildcard } from "./glob.ts";
 import type { Reading } from "./reading.ts";
-import { pathIn } from "./statics.ts";
 
 /** What is kept of a larger file, forty times its size, would be too much for what it saves. */
 const KEPT_BYTES = 64 * 1024;
-
-/** As many as are opened on suspicion. */
-const MOST_ROUTE_FILES = 4;
 
 /** What stays true as long as the bytes are the same. */
 export type Understood = Pick<Reading, "input" | "tree" | "tables" | "filters">;
@@ -26,18 +20,6 @@ export class LastReading {
     const { last } = this;
     if (last === null || last.file !== file || Buffer.compare(last.bytes, bytes) !== 0) return null;
     return last.understood;
-  }
-
-  /** The route files that a static protocol probably still has; not those that patterns found. */
-  routeFiles(file: string, name: string): string[] {
-    const { last } = this;
-    const named = last?.file === file ? last.understood.input.static?.[name]?.files : null;
-    const found: string[] = [];
-    for (const path of named ?? []) {
-      if (path !== undefined && !hasWildcard(path) && found.length < MOST_ROUTE_FILES)
-        found.push(pathIn(dirname(file), path));
-    }
-    return found;
   }
 
   /** For a reading without problems. */

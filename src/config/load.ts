@@ -11,13 +11,12 @@ import type { StaticConfig } from "../proto/static/config.ts";
 import { compose } from "./compose.ts";
 import type { KrtConfig } from "./config.ts";
 import { readDirects } from "./directs.ts";
-import { firstOfRoutes, readSmallFile } from "./files.ts";
+import { readSmallFile } from "./files.ts";
 import { readFilters } from "./filters.ts";
 import { GLOB_LIMIT } from "./glob.ts";
 import { IPROUTE2_DIRECTORIES, kernelTableNames } from "./kernel-tables.ts";
 import { readKernels } from "./kernels.ts";
 import type { LastReading } from "./last-reading.ts";
-import { FileOpener } from "./open-file.ts";
 import { readPipes } from "./pipes.ts";
 import { fileProblem, type Problem, sortProblems } from "./problems.ts";
 import { checkProtocolNames } from "./protocol-names.ts";
@@ -51,7 +50,7 @@ export interface LoadOptions {
 }
 
 /** What one reading is not told by krt.yaml. */
-type Fresh = Pick<Reading, "problems" | "files" | "globs">;
+type Fresh = Pick<Reading, "problems" | "trust" | "globs">;
 
 /**
  * Reads and checks a configuration with its route files. Never rejects: whatever is wrong, also with reading,
@@ -59,7 +58,7 @@ type Fresh = Pick<Reading, "problems" | "files" | "globs">;
  */
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadedConfig> {
   const fresh = freshOf(options);
-  const bytes = await readSmallFile(file, SIZE_LIMIT, fresh.files);
+  const bytes = await readSmallFile(file, file, SIZE_LIMIT, fresh.trust);
   if (!(bytes instanceof Uint8Array)) return { ok: false, problems: [bytes] };
   return understand(file, bytes, fresh, options, () => true);
 }
@@ -71,22 +70,7 @@ export async function loadStatic(
   options: LoadOptions = {},
 ): Promise<LoadedStatic> {
   const fresh = freshOf(options);
-  // krt.yaml is most probably what it was, and names the same.
-  for (const path of options.last?.routeFiles(file, name) ?? []) fresh.files.begin(path, firstOfRoutes);
-  try {
-    return await readOneStatic(file, name, fresh, options);
-  } finally {
-    fresh.files.close();
-  }
-}
-
-async function readOneStatic(
-  file: string,
-  name: string,
-  fresh: Fresh,
-  options: LoadOptions,
-): Promise<LoadedStatic> {
-  const bytes = await readSmallFile(file, SIZE_LIMIT, fresh.files);
+  const bytes = await readSmallFile(file, file, SIZE_LIMIT, fresh.trust);
   if (!(bytes instanceof Uint8Array)) return { ok: false, problems: [bytes] };
   const known = options.last?.find(file, bytes) ?? null;
   if (known === null) {
@@ -100,7 +84,7 @@ async function readOneStatic(
 }
 
 function freshOf({ trusted = trustedByProcess() }: LoadOptions): Fresh {
-  return { problems: [], files: new FileOpener(new PathTrust(trusted)), globs: { left: GLOB_LIMIT } };
+  return { problems: [], trust: new PathTrust(trusted), globs: { left: GLOB_LIMIT } };
 }
 
 /** `needsFiles` says of each static protocol whether its route files are of interest. */

@@ -7,10 +7,10 @@ import { ACCEPT_ALL, type Filter } from "../nest/filter.ts";
 import { resolveFilter } from "./filters.ts";
 import type { GlobBudget } from "./glob.ts";
 import type { KrtInput } from "./input.ts";
-import type { FileOpener } from "./open-file.ts";
 import type { Problem } from "./problems.ts";
 import type { Tables } from "./tables.ts";
 import type { Path, Tree } from "./tree.ts";
+import type { PathTrust } from "./trust.ts";
 
 export interface Reading {
   readonly input: KrtInput;
@@ -19,8 +19,8 @@ export interface Reading {
   readonly problems: Problem[];
   readonly tables: Tables;
   readonly filters: ReadonlyMap<string, Filter>;
-  /** Opens files, of those that are trusted. */
-  readonly files: FileOpener;
+  /** Whose files are taken. */
+  readonly trust: PathTrust;
   /** What patterns of file names may still cost. */
   readonly globs: GlobBudget;
 }

@@ -109,9 +109,7 @@ async function readFiles(
     const wild = hasWildcard(pattern);
     if (wild) {
       const place = literalPart(pattern);
-      const complaint = await reading.files.trust.complaint(
-        isAbsolute(place) ? place : join(directory, place),
-      );
+      const complaint = await reading.trust.complaint(isAbsolute(place) ? place : join(directory, place));
       if (complaint !== null) {
         problems.push(tree.atValue(at, complaint.message, complaint.hint));
         continue;
@@ -124,7 +122,7 @@ async function readFiles(
       return;
     }
     for (const found of names) {
-      const file = pathIn(directory, found);
+      const file = isAbsolute(found) || directory === "." ? found : join(directory, found);
       if (!files.has(file)) files.set(file, { at, wild });
     }
   }
@@ -132,16 +130,11 @@ async function readFiles(
   if (files.size > 1) parser.expect(await totalSize(files.keys()));
   for (const [file, { at, wild }] of files) {
     if (problems.length + fileProblems.length >= TOO_MANY_PROBLEMS) return;
-    const unreadable = await readRouteFile(file, parser, reading.files, files.size === 1);
+    const unreadable = await readRouteFile(file, file, parser, reading.trust, files.size === 1);
     if (unreadable === null) continue;
     if (wild) fileProblems.push(unreadable);
     else problems.push(tree.atValue(at, naming(unreadable.message, file), unreadable.hint));
   }
-}
-
-/** What `found` means in a krt.yaml of that directory. */
-export function pathIn(directory: string, found: string): string {
-  return isAbsolute(found) || directory === "." ? found : join(directory, found);
 }
 
 /** The message with the name of the file, unless that is in it. */

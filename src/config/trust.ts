@@ -10,7 +10,7 @@
 
 import type { Stats } from "node:fs";
 import { readFileSync, statSync } from "node:fs";
-import { lstat, readlink, stat } from "node:fs/promises";
+import { lstat, readlink } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Complaint } from "./spec-rules.ts";
 
@@ -18,13 +18,6 @@ import type { Complaint } from "./spec-rules.ts";
 export interface Trusted {
   readonly uids: ReadonlySet<number>;
   readonly gids: ReadonlySet<number>;
-}
-
-/** What was found of a path. */
-interface Looked {
-  readonly complaint: Complaint | null;
-  /** What stat() tells, or why it does not. */
-  readonly found: PromiseSettledResult<Stats>;
 }
 
 /** Set to anything, it switches the checks off: for containers whose files belong to users of the host. */
@@ -71,7 +64,6 @@ function readOr(file: string, otherwise: string): string {
 export class PathTrust {
   private readonly trusted: Trusted | null;
   private readonly directories = new Map<string, Directory>();
-  private readonly looking = new Map<string, Promise<void>>();
 
   constructor(trusted: Trusted | null) {
     this.trusted = trusted;
@@ -83,22 +75,12 @@ export class PathTrust {
    */
   async complaint(path: string): Promise<Complaint | null> {
     if (this.trusted === null) return null;
-    const at = absolute(path);
-    return this.complaintOf(at, this.trusted, await this.lookAhead(at, this.trusted));
-  }
-
-  /** The same, and what the path leads to: nobody has to look twice where it names that itself. */
-  async look(path: string): Promise<Looked> {
-    const { trusted } = this;
-    if (trusted === null) return { complaint: null, found: await settled(stat(path)) };
-    const at = absolute(path);
-    const last = await this.lookAhead(at, trusted);
-    const complaint = this.complaintOf(at, trusted, last);
-    if (last?.isFile() === true) {
-      return { complaint: await complaint, found: { status: "fulfilled", value: last } };
+    const absolute = path.startsWith("/") ? path : `${process.cwd()}/${path}`;
+    try {
+      return await this.walk(absolute, this.trusted);
+    } catch {
+      return null;
     }
-    const found = settled(stat(path));
-    return { complaint: await complaint, found: await found };
   }
 
   /** The same of a file that was opened by then: another may have come to its place meanwhile. */
@@ -106,19 +88,11 @@ export class PathTrust {
     return this.trusted === null ? null : judge(path, found, this.trusted);
   }
 
-  private async complaintOf(path: string, trusted: Trusted, last: Stats | null): Promise<Complaint | null> {
-    try {
-      return await this.walk(path, trusted, last);
-    } catch {
-      return null;
-    }
-  }
-
-  /** `last`: what stands at the end of the path, or null. */
-  private async walk(path: string, trusted: Trusted, last: Stats | null): Promise<Complaint | null> {
+  private async walk(path: string, trusted: Trusted): Promise<Complaint | null> {
     let at = "/";
     let links = 0;
     const steps = path.split("/").reverse();
+    const last = await this.lookAhead(path, trusted);
     let directory = await this.directory(at, trusted);
     while (steps.length > 0) {
       if (directory.complaint !== null) return directory.complaint;
@@ -166,28 +140,17 @@ export class PathTrust {
    * end, or null.
    */
   private async lookAhead(path: string, trusted: Trusted): Promise<Stats | null> {
-    const last = lstat(path).catch(() => null);
-    const looks = this.directories.has("/") ? [] : [this.lookAt("/", trusted)];
+    const unknown = this.directories.has("/") ? [path] : [path, "/"];
     for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
       const directory = path.slice(0, end);
       if (this.directories.has(directory)) break;
-      looks.push(this.lookAt(directory, trusted));
+      unknown.push(directory);
     }
-    await Promise.all(looks);
-    return last;
-  }
-
-  /** Remembers a directory; once, however many paths lead through it. */
-  private lookAt(path: string, trusted: Trusted): Promise<void> {
-    const looking = this.looking.get(path);
-    if (looking !== undefined) return looking;
-    const look = async (): Promise<void> => {
-      const found = await lstat(path).catch(() => null);
-      if (found?.isDirectory() === true) this.remember(path, found, trusted);
-    };
-    const looked = look();
-    this.looking.set(path, looked);
-    return looked;
+    const [last, ...all] = await Promise.all(unknown.map((one) => lstat(one).catch(() => null)));
+    for (const [i, stats] of all.entries()) {
+      if (stats?.isDirectory() === true) this.remember(unknown[i + 1]!, stats, trusted);
+    }
+    return last ?? null;
   }
 
   private remember(path: string, found: Stats, trusted: Trusted): Directory {
@@ -197,15 +160,6 @@ export class PathTrust {
     this.directories.set(path, directory);
     return directory;
   }
-}
-
-function absolute(path: string): string {
-  return path.startsWith("/") ? path : `${process.cwd()}/${path}`;
-}
-
-async function settled<T>(promise: Promise<T>): Promise<PromiseSettledResult<T>> {
-  const [result] = await Promise.allSettled([promise]);
-  return result;
 }
 
 interface Directory {
