@@ -54,6 +54,24 @@ describe("readRouteFile()", () => {
   });
 });
 
+describe("a large route file", () => {
+  it("is parsed in parts, and makes room for what it has", async () => {
+    const lines = Array.from({ length: 40_000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24 via 192.0.2.1\n`);
+    const file = dir.write("many.routes", lines.join(""));
+    const parser = new RouteFileParser(new RouteSet(4));
+    const parse = parser.parse.bind(parser);
+    const parts: number[] = [];
+    parser.parse = (bytes, from, to) => {
+      parts.push(to - from);
+      parse(bytes, from, to);
+    };
+    expect(await readRoutes(file, parser)).toBe(40_000);
+    expect(Math.max(...parts)).toBeLessThan(17_000);
+    expect(parser.set.length.length).toBeLessThan(45_000);
+    expect(parser.set.where(39_999)).toBe(`${file}:40000`);
+  });
+});
+
 describe("readSmallFile()", () => {
   const read = (file: string, limit: number) => readSmallFile(file, file, limit, new PathTrust(null));
 

@@ -31,6 +31,7 @@ import type { ExportQueue } from "./export-queue.ts";
 import type { AlienRoutes } from "./learn.ts";
 import { type Absence, prune } from "./prune.ts";
 import type { Redirects } from "./redirects.ts";
+import { Renumbering } from "./renumbering.ts";
 import { RouteScan } from "./scan.ts";
 import { ScanDrift } from "./scan-drift.ts";
 import { ScanFigures } from "./scan-figures.ts";
@@ -109,8 +110,7 @@ export class ScanCycle {
    * be the kernel's own doing, which is no drift.
    */
   private disturbed = false;
-  /** Writes that had failed when the last complete dump showed routes of ours under another number; null: none did. */
-  private failedBefore: number | null = null;
+  private readonly renumbering: Renumbering;
   /** Since the last scan began something called for one: what the next one cannot judge, one more does. */
   private asked = false;
 
@@ -119,6 +119,7 @@ export class ScanCycle {
     this.drift = new ScanDrift(options);
     this.earlyEnd = new EarlyEnd(options);
     const { queue, state } = options;
+    this.renumbering = new Renumbering(queue.outcomes.counters);
     this.guard = new DeletionGuard({ ...options, safety: state.safety, writable: queue.writable });
     this.alarm = new Alarm(options.clock, () => void this.run());
   }
@@ -135,12 +136,7 @@ export class ScanCycle {
 
   /** Routes of ours may stand in the kernel under another number than that of now. */
   get mayBeRenumbered(): boolean {
-    const { queue, state } = this.options;
-    if (this.guard.withheld !== null) return true;
-    if (this.failedBefore === null) return false;
-    return (
-      queue.outcomes.counters.failed > this.failedBefore || state.failing.waiting + state.failing.failed > 0
-    );
+    return this.guard.withheld !== null || this.renumbering.possible;
   }
 
   report(): KernelReport["scan"] {
@@ -324,7 +320,7 @@ export class ScanCycle {
     const { losses } = this;
     this.state = "pruning";
     this.initialized = true;
-    this.failedBefore = scan.renumbers ? queue.outcomes.counters.failed : null;
+    this.renumbering.begin(scan);
     this.guard.sift(scan.stale, scan.standing, () => state.wantedCount(), this.released);
     let missing = 0;
     let unjudged = 0;
@@ -348,6 +344,7 @@ export class ScanCycle {
         if (log.enabled("debug")) log.debug("reinstalling", { prefix: state.table.fib.formatNode(node) });
       },
     });
+    if (whole) this.renumbering.queued(scan);
     if (missing + scan.changed > 0) {
       const what = disturbed() ? "reinstalling missing routes" : "repairing drift";
       log.info(what, { protocol: name, missing, changed: scan.changed });

@@ -60,8 +60,9 @@ export class RouteScan implements RouteSink {
   readonly extra: StaleRoutes;
   /** Routes of ours that the dump showed. */
   standing = 0;
-  /** Some of them have another number than ours of now. */
-  renumbers = false;
+  /** Some of them have another number than that of now; one of those is protected. */
+  renumbered = false;
+  keepsNumber = false;
   /** Routes of ours that were different from what we had sent. */
   changed = 0;
   /** One prune does not settle it all: of duplicates one of each key goes, and what else it may find is unknown. */
@@ -146,7 +147,10 @@ export class RouteScan implements RouteSink {
     const { state } = this.options;
     const { fib } = state.table;
     this.standing++;
-    if (route.protocol !== this.options.ownProtocol) this.renumbers = true;
+    if (route.protocol !== this.options.ownProtocol) {
+      this.renumbered = true;
+      this.keepsNumber ||= state.safety.protectsPrefix(route);
+    }
     if (node !== 0) {
       fib.flags[node]! &= ~MISSED;
       this.retireOldKey(node, route.metric);

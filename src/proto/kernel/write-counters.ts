@@ -8,9 +8,9 @@ export class WriteCounters {
   add = 0;
   replace = 0;
   delete = 0;
-  /** All that were not. */
+  /** Refused, or without an answer. */
   failed = 0;
-  /** Those, by errno name; "unknown": no answer came. */
+  /** Of those so many by errno name; "unknown": no answer came. */
   readonly errors: Map<string, number> = new Map();
 
   /** `op` is ROUTE_*, `errno` as in RouteBatch. */

@@ -100,7 +100,10 @@ export class RouteSet {
     return this.key[(index << 2) + k]!;
   }
 
-  /** Makes room for `count` routes while moving is cheap: doubling a large set pauses for tens of milliseconds. */
+  /**
+   * Makes room for `count` routes while moving is cheap: doubling a large set pauses for tens of milliseconds. Nothing
+   * may be added meanwhile.
+   */
   async reserve(count: number, clock: Pace["clock"]): Promise<void> {
     if (count <= this.length.length) return;
     this.resize(count);

@@ -23,7 +23,6 @@ export class RoutesInForce {
   readonly made: SpecAttrs;
   private readonly channel: Channel;
   private readonly pace: Pace;
-  private settled = false;
 
   /** Does nothing yet: everything is stale. */
   constructor(config: StaticConfig, channel: Channel, interfaces: Interfaces, pace: Pace) {
@@ -62,15 +61,15 @@ export class RoutesInForce {
 
   /**
    * Takes over from another configuration: no route of that is left which stands here no more. What stood there just as
-   * here is announced again only to another filter, and to that not if `soft`.
+   * here is not announced again, unless a filter may say something else of it; with `soft` not even then.
    */
   async replace(before: RoutesInForce, soft: boolean): Promise<void> {
     const [was, is] = [before.config, this.config];
     const match = await is.routes.match(was.routes, this.pace);
     if (match === null) return;
-    const judged = soft || was.import.key === is.import.key;
-    const stand = judged && before.announced && was.preference === is.preference;
-    const stands = stand ? (i: number): boolean => this.stoodIn(before, match.old[i]! - 1, i) : undefined;
+    const sameFilter = was.import.key === is.import.key && before.announced;
+    const stands = (i: number): boolean =>
+      (soft || (sameFilter && !this.made.toAnnounceAgain)) && this.stoodIn(before, match.old[i]! - 1, i);
     await this.refreshPlain(stands);
     if (this.pace.stopped()) return;
     await withdrawGone(was.routes, match.gone, this.channel, this.pace);
@@ -80,14 +79,13 @@ export class RoutesInForce {
 
   /** All is announced: what is needed only to compare this configuration with another one is given up. */
   settle(): void {
-    this.settled = true;
     if (this.made.followed === null) this.config.routes.dropIndex();
   }
 
   /** Whether the table has of it what it should have by now. */
   private get announced(): boolean {
-    const { plainStale, recursiveStale, due } = this.made;
-    return this.settled && !plainStale && !recursiveStale && !due.includes(1);
+    const { recursiveStale, due } = this.made;
+    return !recursiveStale && !due.includes(1);
   }
 
   /** How many routes have no way now, and why, in words; "" when all have. */
@@ -138,7 +136,7 @@ export class RoutesInForce {
 
   /** Whether route `i` was the same as route `k` (-1: none) of `before`, as that was made into attributes there. */
   private stoodIn(before: RoutesInForce, k: number, i: number): boolean {
-    if (k < 0) return false;
+    if (k < 0 || before.config.preference !== this.config.preference) return false;
     const { spec, specs } = this.config.routes;
     const old = before.config.routes;
     const [here, there] = [spec[i]!, old.spec[k]!];

@@ -38,6 +38,8 @@ export class SpecAttrs {
   /** Some plain spec, some recursive spec may be out of date. */
   plainStale = true;
   recursiveStale: boolean;
+  /** Something happened since it was made by which a filter may say something else of the same attributes. */
+  toAnnounceAgain = false;
   private readonly stale: Uint8Array;
   private readonly specs: readonly RouteSpec[];
   private readonly checkLink: boolean;
@@ -70,6 +72,7 @@ export class SpecAttrs {
   /** Everything is to be made, and announced, again. */
   markAll(): void {
     this.stale.fill(AGAIN);
+    this.toAnnounceAgain = true;
     this.plainStale = true;
     this.recursiveStale = this.followed !== null;
   }
@@ -79,6 +82,7 @@ export class SpecAttrs {
     if (this.followed === null) return;
     for (const spec of this.followed.spec) this.stale[spec] = AGAIN;
     this.recursiveStale = true;
+    this.toAnnounceAgain = true;
   }
 
   /** Devices of these names came, went or changed names. */

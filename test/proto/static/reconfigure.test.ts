@@ -92,6 +92,12 @@ const ROWS: readonly {
     changes: ["+ 10.3.0.0/16"],
   },
   {
+    why: "one that becomes recursive, and goes where it went, is replaced",
+    before: [[A, ["10.9.0.0/16", "via 10.0.0.1"]]],
+    after: [[A, ["10.9.0.0/16", "recursive 10.1.2.3"]]],
+    changes: ["+ 10.9.0.0/16"],
+  },
+  {
     why: "one that becomes recursive does not follow itself as it was",
     before: [[A]],
     after: [[["10.1.0.0/16", "recursive 10.1.2.3"]]],
@@ -210,27 +216,35 @@ describe("what happens while routes are announced", () => {
     expect(await f.leftovers()).toEqual([0, 0, 0]);
   });
 
-  it("asks the filter again when a device got another name just before", async () => {
-    const noRed: Filter = {
-      ...noA,
-      asksDevices: true,
-      apply: ({ attrs }, context) =>
-        context.attrs.describe(attrs).nexthops.every(({ device }) => context.deviceName(device) !== "red"),
-    };
-    const hop = { via: "10.0.0.9", device: 3 };
-    const recursive: RouteText = ["10.9.0.0/16", "recursive 192.0.2.9"];
-    const f = fixture(configOf([recursive], { import: noRed }));
-    f.interfaces.link(link(3, "eth0"));
-    f.other("192.0.2.0/24", { nexthops: [hop] });
-    await f.protocol.start();
-    expect(Object.keys(f.announced())).toEqual(["10.9.0.0/16"]);
-    const done = f.protocol.reconfigure(configOf([recursive, A], { import: noRed }));
-    f.interfaces.link(link(3, "red"));
-    await done;
-    await f.clock.advance(100);
-    expect(Object.keys(f.announced())).toEqual(["10.1.0.0/16"]);
-    expect(await f.leftovers()).toEqual([0, 0, 0]);
-  });
+  it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
+    "asks the filter again when a device gets another name %i turns later",
+    async (turns) => {
+      const noRed: Filter = {
+        ...noA,
+        asksDevices: true,
+        apply: ({ attrs }, context) =>
+          context.attrs.describe(attrs).nexthops.every(({ device }) => context.deviceName(device) !== "red"),
+      };
+      const hop = { via: "10.0.0.9", device: 3 };
+      const recursive: RouteText = ["172.16.0.0/16", "recursive 192.0.2.9"];
+      const plain = many(0, 20_000, "via 10.0.0.1");
+      const f = fixture(configOf([...plain, recursive], { import: noRed }));
+      f.interfaces.link(link(3, "eth0"));
+      f.other("192.0.2.0/24", { nexthops: [hop] });
+      await f.protocol.start();
+      expect(Object.keys(f.announced())).toContain("172.16.0.0/16");
+      const done = f.protocol.reconfigure(
+        configOf([...plain, recursive, ["172.17.0.0/16", "blackhole"]], { import: noRed }),
+      );
+      for (let i = 0; i < turns; i++) await f.clock.yield();
+      f.interfaces.link(link(3, "red"));
+      await done;
+      await f.clock.advance(100);
+      expect(Object.keys(f.announced())).toHaveLength(plain.length + 1);
+      expect(Object.keys(f.announced())).not.toContain("172.16.0.0/16");
+      expect(await f.leftovers()).toEqual([0, 0, 0]);
+    },
+  );
 
   it.each([0, 1, 2, 5, 9])("ends when the protocol stops, %i turns later", async (turns) => {
     const f = fixture(configOf(many(0, 5000, "via 10.0.0.1")));
@@ -272,6 +286,27 @@ describe("what stood before and stands now", () => {
     ["is with another preference", { preference: 100 }, false, 3],
   ])("%s", async (_, more, soft, asked) => {
     expect(await announcements(more, soft)).toBe(asked);
+  });
+});
+
+describe("a reconfiguration that fails", () => {
+  it("leaves nothing out of the next one", async () => {
+    let broken = false;
+    const moody: Filter = {
+      ...noA,
+      apply: () => {
+        if (broken) throw new Error("a mistake in a filter");
+        return true;
+      },
+    };
+    const f = fixture(configOf([A], { import: moody }));
+    await f.protocol.start();
+    broken = true;
+    await expect(f.protocol.reconfigure(configOf([A, B], { import: moody }))).rejects.toThrow("a mistake");
+    broken = false;
+    await f.protocol.reconfigure(configOf([A, B, C], { import: moody }));
+    expect(Object.keys(f.announced())).toEqual(["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"]);
+    await f.protocol.stop();
   });
 });
 
