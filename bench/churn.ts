@@ -13,7 +13,7 @@ import { DEVICE, type Family, generate, METRIC } from "./routes.ts";
 import { quantile } from "./samples.ts";
 import type { Setting } from "./setting.ts";
 
-const CHANGES = 500;
+const CHANGES = 2000;
 const DELETIONS = 50;
 /** What is told is read within this time, however busy the machine. */
 const CLOCK_LIMIT_MS = 1000;
