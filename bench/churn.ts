@@ -12,6 +12,7 @@ import type { Limit } from "./limit.ts";
 import { DEVICE, type Family, generate, METRIC } from "./routes.ts";
 import { quantile } from "./samples.ts";
 import type { Setting } from "./setting.ts";
+import { parseTimedLine } from "./timed-line.ts";
 
 const CHANGES = 2000;
 const DELETIONS = 50;
@@ -52,12 +53,11 @@ function probe(family: Family, gateway: number): string {
 function onChange(monitor: Child, listener: (line: string, at: number) => void): void {
   const zero = zeroOfClock();
   monitor.onLine((text, readAt) => {
-    // "[2026-11-21T10:44:37.240592] unicast …": Date has no microseconds.
-    const [, toSecond, micros, line] = /^\[(\S+)\.(\d{6})\] (.*)$/s.exec(text) ?? [];
-    if (toSecond === undefined || line === undefined) return;
-    const at = Date.parse(toSecond) + Number(micros) / 1000 - zero;
+    const told = parseTimedLine(text);
+    if (told === null) return;
+    const at = told.atMs - zero;
     // Where somebody has set the clock, the time when it was read has to do.
-    listener(line, at <= readAt && at > readAt - CLOCK_LIMIT_MS ? at : readAt);
+    listener(told.line, at <= readAt && at > readAt - CLOCK_LIMIT_MS ? at : readAt);
   });
 }
 

@@ -5,7 +5,7 @@
 
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { systemClock } from "../lib/clock.ts";
+import { LONG_TURN_MS, systemClock } from "../lib/clock.ts";
 import { fileProblem, type Problem } from "./problems.ts";
 import type { RouteFileParser } from "./route-file.ts";
 import type { PathTrust } from "./trust.ts";
@@ -18,8 +18,6 @@ const CHUNK = 256 * 1024;
 
 /** After so much of a chunk the clock is asked: parsing that has yet to be compiled takes ten times as long. */
 const PART = 16 * 1024;
-/** The most milliseconds of parsing between two turns of the event loop. */
-const LONG_PART_MS = 2;
 
 const NEWLINE = 0x0a;
 const SMALL = 4096;
@@ -134,7 +132,7 @@ async function feed(
 async function parseInParts(bytes: Uint8Array, end: number, parser: RouteFileParser): Promise<void> {
   let began = systemClock.now();
   for (let from = 0; from < end; ) {
-    if (systemClock.now() - began >= LONG_PART_MS) {
+    if (systemClock.now() - began >= LONG_TURN_MS) {
       await systemClock.yield();
       began = systemClock.now();
     }

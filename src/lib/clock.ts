@@ -17,6 +17,9 @@ export interface Clock {
   yield(): Promise<void>;
 }
 
+/** After so many milliseconds a walk that asks the clock yields. */
+export const LONG_TURN_MS = 2;
+
 /** Those that yield, each waiting for its turn of the event loop. */
 class Turns {
   private readonly waiting: (() => void)[] = [];

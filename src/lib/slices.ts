@@ -1,12 +1,11 @@
 /** How to walk over many routes, or what is like them: in slices, yielding to the event loop between them. */
 
-import type { Clock } from "./clock.ts";
+import { type Clock, LONG_TURN_MS } from "./clock.ts";
 
 /** What may be spent between two yields; a look at an array costs 1. */
 const SLICE = 0x10000;
 /** After so much of a slice the clock is asked: what has yet to be compiled takes ten times as long. */
 const PART = SLICE / 8;
-const LONG_SLICE_MS = 2;
 
 export interface Pace {
   readonly clock: Pick<Clock, "yield" | "now">;
@@ -22,7 +21,7 @@ export async function inSlices(count: number, step: (i: number) => number, pace:
   let began = clock.now();
   for (let i = 0; i < count; i++) {
     if (left <= next) {
-      if (left <= 0 || clock.now() - began >= LONG_SLICE_MS) {
+      if (left <= 0 || clock.now() - began >= LONG_TURN_MS) {
         await clock.yield();
         if (pace.stopped()) return false;
         left = SLICE;

@@ -5,18 +5,19 @@
 
 import { rm } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
+import type { TimedLine } from "../../bench/timed-line.ts";
 import type { RouteInput } from "../../src/config/input.ts";
 import type { DriftJson } from "../../src/control/json.ts";
 import { configOf, FAMILIES, lines } from "../support/families.ts";
 import { printTimes } from "../support/figures.ts";
 import { makeDirectory, type RunningKrtd, startSynced } from "../support/krtd.ts";
 import { createTopology, type Netns, settled, waitFor } from "../support/netns.ts";
-import { monitorRoutes, type TimedEvent } from "../support/route-monitor.ts";
+import { monitorRoutes } from "../support/route-monitor.ts";
 
 const DEADLINE_MS = 10_000;
 
 /** For each prefix that was deleted: how long until it was there again, in milliseconds. */
-function holesOf(events: readonly TimedEvent[]): number[] {
+function holesOf(events: readonly TimedLine[]): number[] {
   const deletedAt = new Map<string, number>();
   const holes: number[] = [];
   for (const { atMs, line } of events) {

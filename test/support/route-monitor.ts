@@ -4,6 +4,7 @@
  */
 
 import { spawn } from "node:child_process";
+import { parseTimedLine, type TimedLine } from "../../bench/timed-line.ts";
 import { lines } from "./families.ts";
 import { type Netns, waitFor } from "./netns.ts";
 
@@ -19,12 +20,7 @@ export interface RouteMonitor extends AsyncDisposable {
    */
   events(): Promise<string[]>;
   /** The same with the time at which each was told, in milliseconds with three decimals. */
-  timed(): Promise<TimedEvent[]>;
-}
-
-export interface TimedEvent {
-  readonly atMs: number;
-  readonly line: string;
+  timed(): Promise<TimedLine[]>;
 }
 
 export async function monitorRoutes(ns: Netns): Promise<RouteMonitor> {
@@ -57,7 +53,7 @@ export async function monitorRoutes(ns: Netns): Promise<RouteMonitor> {
     await dispose();
     throw error;
   }
-  const timed = async (): Promise<TimedEvent[]> => {
+  const timed = async (): Promise<TimedLine[]> => {
     await mark();
     return lines(text)
       .filter((line) => !NOT_TOLD.some((words) => line.includes(words)))
@@ -70,9 +66,8 @@ export async function monitorRoutes(ns: Netns): Promise<RouteMonitor> {
   };
 }
 
-/** "[2026-11-21T10:44:37.240592] unicast …": Date has no microseconds. */
-function parseTimed(text: string): TimedEvent {
-  const [, toSecond, micros, line] = /^\[(\S+)\.(\d{6})\] (.*)$/s.exec(text) ?? [];
-  if (toSecond === undefined || line === undefined) throw new Error(`ip monitor without a time: ${text}`);
-  return { atMs: Date.parse(toSecond) + Number(micros) / 1000, line };
+function parseTimed(text: string): TimedLine {
+  const told = parseTimedLine(text);
+  if (told === null) throw new Error(`ip monitor without a time: ${text}`);
+  return told;
 }

@@ -24,8 +24,9 @@ export class Renumbering {
     this.counters = counters;
   }
 
-  /** A complete dump is about to be acted on; that may yet be broken off. */
-  begin({ renumbered }: Shown): void {
+  /** A complete dump is about to be acted on; that may yet be broken off. `proven`: what it does not show is not there. */
+  begin({ renumbered }: Shown, proven: boolean): void {
+    if (!renumbered && !proven) return;
     this.failedBefore = this.counters.failed;
     this.state = renumbered ? "sure-to-be-some" : "none";
   }

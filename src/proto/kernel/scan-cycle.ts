@@ -320,7 +320,7 @@ export class ScanCycle {
     const { losses } = this;
     this.state = "pruning";
     this.initialized = true;
-    this.renumbering.begin(scan);
+    this.renumbering.begin(scan, absence === "proven");
     this.guard.sift(scan.stale, scan.standing, () => state.wantedCount(), this.released);
     let missing = 0;
     let unjudged = 0;

@@ -8,15 +8,19 @@ export class WriteCounters {
   add = 0;
   replace = 0;
   delete = 0;
-  /** Refused, or without an answer. */
-  failed = 0;
-  /** Of those so many by errno name; "unknown": no answer came. */
+  /** Refused, by errno name; "unknown": no answer came. */
   readonly errors: Map<string, number> = new Map();
+
+  /** Refused, or without an answer. */
+  get failed(): number {
+    let failed = 0;
+    for (const count of this.errors.values()) failed += count;
+    return failed;
+  }
 
   /** `op` is ROUTE_*, `errno` as in RouteBatch. */
   note(op: number, errno: number): void {
     if (errno !== 0) {
-      this.failed++;
       const name = errno === UNKNOWN_OUTCOME ? "unknown" : errnoName(errno);
       this.errors.set(name, (this.errors.get(name) ?? 0) + 1);
     } else if (op === ROUTE_ADD) this.add++;

@@ -108,7 +108,6 @@ export class RouteSet {
     if (count <= this.length.length) return;
     this.resize(count);
     // Entries anywhere in new memory are slow: some thousand of them take a turn's time.
-    this.slots = null;
     await this.makeIndex(clock);
   }
 
@@ -141,10 +140,7 @@ export class RouteSet {
     line: number,
   ): number {
     const index = this.count;
-    if (index === this.length.length) {
-      this.resize(2 * index);
-      this.indexNow();
-    }
+    if (index === this.length.length) this.resize(2 * index);
     const slots = this.slots ?? this.indexNow();
     const slot = this.slotOf(slots, w0, w1, w2, w3, length);
     if (slots[slot] !== 0) return -slots[slot]!;
@@ -168,10 +164,6 @@ export class RouteSet {
   find(w0: number, w1: number, w2: number, w3: number, length: number): number {
     const slots = this.slots ?? this.indexNow();
     return slots[this.slotOf(slots, w0, w1, w2, w3, length)]! - 1;
-  }
-
-  get indexed(): boolean {
-    return this.slots !== null;
   }
 
   /** Gives up what find() needs until it is asked again: nobody is going to, for a long time. */
@@ -267,11 +259,13 @@ export class RouteSet {
     }
   }
 
+  /** The index is of another size then, and given up. */
   private resize(capacity: number): void {
     this.key = enlarged(this.key, new Int32Array(capacity << this.keyShift));
     this.length = enlarged(this.length, new Uint8Array(capacity));
     this.spec = enlarged(this.spec, new Uint32Array(capacity));
     this.line = enlarged(this.line, new Uint32Array(capacity));
+    this.slots = null;
   }
 
   private indexNow(): Int32Array {

@@ -67,9 +67,9 @@ export class RoutesInForce {
     const [was, is] = [before.config, this.config];
     const match = await is.routes.match(was.routes, this.pace);
     if (match === null) return;
-    const sameFilter = was.import.key === is.import.key && before.announced;
+    const judged = was.import.key === is.import.key && before.announced;
     const stands = (i: number): boolean =>
-      (soft || (sameFilter && !this.made.toAnnounceAgain)) && this.stoodIn(before, match.old[i]! - 1, i);
+      (soft || (judged && !this.made.toAnnounceAgain)) && this.stoodIn(before, match.old[i]! - 1, i);
     await this.refreshPlain(stands);
     if (this.pace.stopped()) return;
     await withdrawGone(was.routes, match.gone, this.channel, this.pace);

@@ -72,7 +72,6 @@ export class SpecAttrs {
   /** Everything is to be made, and announced, again. */
   markAll(): void {
     this.stale.fill(AGAIN);
-    this.toAnnounceAgain = true;
     this.plainStale = true;
     this.recursiveStale = this.followed !== null;
   }

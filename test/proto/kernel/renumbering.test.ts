@@ -2,6 +2,9 @@
 
 import { afterEach, describe, expect, it } from "vitest";
 import { ENETUNREACH, ENOBUFS } from "../../../src/lib/errno.ts";
+import { Renumbering } from "../../../src/proto/kernel/renumbering.ts";
+import { WriteCounters } from "../../../src/proto/kernel/write-counters.ts";
+import { ROUTE_DELETE } from "../../../src/sysdep/os.ts";
 import { type Fixture, fixture, ip, OWN, safety } from "./fixture.ts";
 
 const FORMER = 119;
@@ -87,5 +90,27 @@ describe("KernelProtocol.standing", () => {
     await f.start();
     expect(f.protocol.report().withheld).toBe(21);
     expect(f.protocol.standing).toEqual([OWN, FORMER]);
+  });
+});
+
+describe("Renumbering", () => {
+  it("ends with a dump that proves what it does not show, and with no other", () => {
+    const counters = new WriteCounters();
+    const renumbering = new Renumbering(counters);
+    const shown = { renumbered: true, keepsNumber: false };
+    const notShown = { renumbered: false, keepsNumber: false };
+    expect(renumbering.possible, "before any dump nobody asks").toBe(false);
+    renumbering.begin(shown, true);
+    expect(renumbering.possible, "not written yet").toBe(true);
+    renumbering.queued(shown);
+    expect(renumbering.possible, "all written").toBe(false);
+    counters.note(ROUTE_DELETE, ENOBUFS);
+    expect(renumbering.possible).toBe(true);
+    renumbering.begin(notShown, false);
+    renumbering.queued(notShown);
+    expect(renumbering.possible, "a dump may omit routes when others change").toBe(true);
+    renumbering.begin(notShown, true);
+    renumbering.queued(notShown);
+    expect(renumbering.possible).toBe(false);
   });
 });

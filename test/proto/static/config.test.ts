@@ -44,11 +44,14 @@ describe("RouteSet.add() and find()", () => {
         return count;
       };
       set.dropIndex();
-      expect([set.indexed, wrong(), set.indexed]).toEqual([false, 0, true]);
-      set.dropIndex();
+      expect(wrong()).toBe(0);
       let yields = 0;
-      await set.makeIndex({ now: () => 0, yield: async () => void yields++ });
-      expect([yields, set.indexed, wrong()]).toEqual([19, true, 0]);
+      const clock = { now: () => 0, yield: async () => void yields++ };
+      await set.makeIndex(clock);
+      expect(yields, "it is there").toBe(0);
+      set.dropIndex();
+      await set.makeIndex(clock);
+      expect([yields, wrong()]).toEqual([19, 0]);
       set.dropIndex();
       expect(set.add(5 << 8, 0, 0, 0, 24, 0, 1)).toBe(-6);
       expect(set.add(5 << 8, 0, 0, 0, 25, 0, 1)).toBe(10_000);

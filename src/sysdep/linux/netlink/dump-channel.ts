@@ -8,7 +8,7 @@
  * A dump that went wrong in any way is still read to its end, so that the socket is free for the next one.
  */
 
-import type { Clock } from "../../../lib/clock.ts";
+import { type Clock, LONG_TURN_MS } from "../../../lib/clock.ts";
 import { EAGAIN, EINTR, ENOBUFS, errnoText } from "../../../lib/errno.ts";
 import { NLM_F_DUMP } from "./constants.ts";
 import type { MutableWireCounters } from "./counters.ts";
@@ -23,8 +23,6 @@ import type { AheadHandler, DumpReply, DumpRequest, MessageHandler } from "./tra
 export const DUMP_TIMEOUT_MS = 30_000;
 /** Two milliseconds of the kernel's time, and less of ours; with more, a client waits longer for an answer. */
 const FRAMES_PER_READ = 8;
-/** They take longer when what judges them has yet to be compiled: then others have their turn between two of them. */
-const LONG_TURN_MS = 2;
 
 export class DumpChannel {
   private readonly socket: NetlinkSocket;
@@ -97,6 +95,7 @@ export class DumpChannel {
       if (received < 0) dump.take(group.buffers[0]!, received);
       for (let i = 0, began = this.clock.now(); i < received; i++) {
         dump.take(group.buffers[i]!, group.length(i));
+        // They take longer when what judges them has yet to be compiled.
         if (this.clock.now() - began < LONG_TURN_MS) continue;
         await this.clock.yield();
         if (this.closing) break;
